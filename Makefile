@@ -1,0 +1,70 @@
+# Lorikeet. `make` builds bin/*, `make test` builds and runs all tests, `make demo` fine-tunes the shipped
+# model. Sources are found by wildcard: a new file needs no entry here.
+CXX      ?= g++
+BUILD    ?= build
+BIN      ?= bin
+WERROR   ?=
+OPT      ?= -O2 -g1
+SANITIZE ?=
+
+LIB_DIRS := engine autograd nn quant peft data
+CPPFLAGS := -I. -MMD -MP
+CXXFLAGS := -std=c++20 $(OPT) -fopenmp -fno-math-errno -fno-trapping-math -Wall -Wextra -Wshadow $(WERROR) $(SANITIZE)
+LDLIBS   := -ldnnl -llapacke -lopenblas -lfmt -lpcre2-8 -lutf8proc -lxxhash
+LDFLAGS  := -fopenmp $(SANITIZE)
+
+# CPU kernels are compiled once per instruction set and chosen at run time (engine/cpu.h).
+MACHINE  := $(shell uname -m)
+ifeq ($(MACHINE),x86_64)
+ISAS     := avx2 avx512
+else
+ISAS     := generic
+endif
+FLAGS_avx2    := -march=x86-64-v3 -DLK_ISA=Avx2
+FLAGS_avx512  := -march=x86-64-v4 -mprefer-vector-width=512 -DLK_ISA=Avx512
+FLAGS_generic := -DLK_ISA=Generic
+
+KERNEL_SRC := $(wildcard engine/kernels/*.cc)
+LIB_SRC    := $(filter-out $(KERNEL_SRC),$(shell find $(LIB_DIRS) -name '*.cc' 2>/dev/null | sort))
+TOOL_SRC   := $(wildcard tools/*.cc)
+TOOL_LIB   := $(wildcard tools/*/*.cc)
+TEST_SRC   := $(shell find tests -name '*.cc' | sort)
+TESTS      ?= $(filter %_test.cc,$(TEST_SRC))
+TEST_LIB   := $(filter-out %_test.cc,$(TEST_SRC))
+
+obj         = $(patsubst %.cc,$(BUILD)/obj/%.o,$(1))
+KERNEL_OBJ := $(foreach isa,$(ISAS),$(patsubst %.cc,$(BUILD)/obj/$(isa)/%.o,$(KERNEL_SRC)))
+LIB_OBJ    := $(call obj,$(LIB_SRC)) $(KERNEL_OBJ)
+TOOLS      := $(patsubst tools/%.cc,$(BIN)/%,$(TOOL_SRC))
+
+.PHONY: all clean
+all: $(TOOLS)
+
+$(BUILD)/obj/%.o: %.cc
+	@mkdir -p $(@D)
+	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
+
+define kernel_rule
+$(BUILD)/obj/$(1)/%.o: %.cc
+	@mkdir -p $$(@D)
+	$$(CXX) $$(CPPFLAGS) $$(CXXFLAGS) $$(FLAGS_$(1)) -O3 -c $$< -o $$@
+endef
+$(foreach isa,$(ISAS),$(eval $(call kernel_rule,$(isa))))
+
+$(BIN)/tests: $(call obj,$(TESTS) $(TEST_LIB) $(TOOL_LIB)) $(LIB_OBJ)
+	@mkdir -p $(@D)
+	$(CXX) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+# A smaller test binary: make bin/tests-ops TESTS="tests/ops/add_test.cc"
+$(BIN)/tests-%: $(call obj,$(TESTS) $(TEST_LIB)) $(LIB_OBJ)
+	@mkdir -p $(@D)
+	$(CXX) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+$(TOOLS): $(BIN)/%: $(BUILD)/obj/tools/%.o $(call obj,$(TOOL_LIB)) $(LIB_OBJ)
+	@mkdir -p $(@D)
+	$(CXX) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+clean:
+	rm -rf $(BUILD) $(BIN)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

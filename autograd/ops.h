@@ -1,0 +1,97 @@
+// Every differentiable operation. Each stands in autograd/ops/<name>.cc, forward and backward side
+// by side.
+//
+// Tokens are packed: a batch is one row of T tokens, cut into documents by `offsets`; x: [T,
+// d_model]. Activations are f32, bf16 or f64 ("the compute dtype"); parameters may be f32 beside
+// bf16 activations (master weights): they are rounded on use and their gradients come back in the
+// parameter's own dtype.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "autograd/var.h"
+
+namespace lk {
+
+// --- products
+// ----------------------------------------------------------------------------------------- y [T,
+// out] = x [T, in] W^T + b. W: [out, in], or [in, out] when `in_out` (GPT-2's Conv1D). bias [out]
+// or undefined.
+Var linear(const Var& x, const Var& weight, const Var& bias = {}, bool in_out = false);
+// y = base + scale * (x A^T) B^T. x [T, in], A [r, in], B [out, r], base [T, out] (Hu et al. 2021,
+// eq. 3).
+Var low_rank_add(const Var& base, const Var& x, const Var& a, const Var& b, float scale);
+
+// --- element by element
+// -------------------------------------------------------------------------------
+Var add(const Var& a, const Var& b);        // same shape
+Var add_row(const Var& x, const Var& row);  // x [T, d] + row [d]
+Var mul(const Var& a, const Var& b);        // same shape
+Var mul_row(const Var& x, const Var& row);  // x [T, d] * row [d]
+Var scale(const Var& x, float factor);
+Var gelu(const Var& x);       // exact: x Phi(x)
+Var gelu_tanh(const Var& x);  // GPT-2's gelu_new
+Var relu(const Var& x);
+Var silu(const Var& x);
+Var tanh(const Var& x);
+Var sigmoid(const Var& x);
+Var swiglu(const Var& gate, const Var& up);  // silu(gate) * up (Shazeer 2020)
+// Zeroes each element with probability p and scales the rest by 1 / (1 - p). Each call takes the
+// next stream of dropout_state(); p = 0 returns x.
+Var dropout(const Var& x, float p);
+Var cast(const Var& x, DType dtype);
+
+// --- norms
+// -------------------------------------------------------------------------------------------- Over
+// the last dimension. gain, bias: [d] (f32, or f64 beside f64).
+Var layer_norm(const Var& x, const Var& gain, const Var& bias, float eps);
+Var rms_norm(const Var& x, const Var& gain, float eps);
+
+// --- shape
+// --------------------------------------------------------------------------------------------
+Var embedding(const Var& table, std::span<const int32_t> ids,
+              DType compute);                                  // [V, d], T ids -> [T, d]
+Var gather_rows(const Var& x, std::span<const int32_t> rows);  // [T, d] -> [n, d]
+Var concat_rows(const std::vector<Var>& parts);                // along the first dimension
+std::vector<Var> split_columns(const Var& x,
+                               const std::vector<int64_t>& widths);  // [T, sum] -> [T, w_i]
+Var concat_columns(const std::vector<Var>& parts);
+// [T, d] -> [B, d], the mean over each document of `offsets` [B + 1].
+Var mean_pool(const Var& x, std::span<const int32_t> offsets);
+
+// --- attention
+// ---------------------------------------------------------------------------------------- Rotates
+// pairs (i, i + D/2) of each head by position * inv_freq[i] (Su et al. 2021, as Llama in HF). x:
+// [T, heads * D], positions: [T], inv_freq: [D / 2]; attention_factor multiplies cos and sin
+// (YaRN).
+Var rotary(const Var& x, std::span<const int32_t> positions, std::span<const float> inv_freq,
+           int64_t head_dim, float attention_factor = 1.0f);
+
+struct AttentionOptions {
+  int64_t heads = 1, kv_heads = 1;  // query head h reads key head h / (heads / kv_heads)
+  float scale = 1.0f;               // softmax(scale * q k^T) v
+  bool causal = true;    // within a document; its last query is aligned with its last key
+  int64_t window = 0;    // > 0: a query sees the `window` latest keys up to itself (causal only)
+  float dropout = 0.0f;  // of the attention probabilities
+};
+// Documents attend to themselves only. q: [Tq, heads * D], k, v: [Tk, kv_heads * D];
+// q_offsets, k_offsets: [B + 1] document boundaries in q and in k (a cache or prefix makes k
+// longer). Memory is linear in the length: scores exist for a block of queries at a time (Dao et
+// al. 2022).
+Var attention(const Var& q, const Var& k, const Var& v, std::span<const int32_t> q_offsets,
+              std::span<const int32_t> k_offsets, const AttentionOptions& options);
+
+// --- losses
+// ------------------------------------------------------------------------------------------- Sum
+// over rows of -log softmax(x W^T + b)[label], labels -100 skipped: f32 [1] (f64 beside f64). Works
+// through blocks of rows, so that the logits of a whole batch never exist. x [T, d], W [V, d], bias
+// [V] or none.
+Var linear_cross_entropy(const Var& x, const Var& weight, const Var& bias,
+                         std::span<const int32_t> labels);
+// The same from logits [B, C].
+Var cross_entropy(const Var& logits, std::span<const int32_t> labels);
+Var sum(const Var& x);  // -> f32 [1] (f64 beside f64)
+
+}  // namespace lk

@@ -1,0 +1,39 @@
+// Which CPU kernels run. Every file in engine/kernels is compiled once per instruction set (see
+// Makefile), its functions told apart by the tag type; on_float() picks the tag that this machine
+// can run.
+#pragma once
+
+#include <string_view>
+
+#include "engine/tensor.h"
+
+namespace lk {
+
+// Tags. A kernel is `template <class Isa, class T> void f(Isa, T* y, ...)`, declared in
+// engine/kernels/f.h, defined in f.cc and instantiated there for LK_ISA.
+struct Generic {};  // any machine
+struct Avx2 {};     // x86-64-v3
+struct Avx512 {};   // x86-64-v4
+
+enum class IsaLevel : uint8_t { generic, avx2, avx512 };
+// The best that this machine has; the environment variable LORIKEET_ISA (generic, avx2, avx512) can
+// ask for less. Error when the machine is below what this binary was built for.
+IsaLevel isa_level();
+std::string_view name_of(IsaLevel level);
+
+// Calls f(isa, T{}): the kernel set of this machine, the C++ type of a computing dtype.
+template <class F>
+void on_float(DType dtype, F&& f) {
+  visit_float(dtype, [&](auto type) {
+#if defined(__x86_64__)
+    if (isa_level() == IsaLevel::avx512)
+      f(Avx512{}, type);
+    else
+      f(Avx2{}, type);
+#else
+    f(Generic{}, type);
+#endif
+  });
+}
+
+}  // namespace lk

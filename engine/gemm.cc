@@ -1,0 +1,210 @@
+#include "engine/gemm.h"
+
+#include <list>
+#include <oneapi/dnnl/dnnl.hpp>
+#include <tuple>
+#include <unordered_map>
+
+#include "engine/parallel.h"
+
+namespace lk {
+namespace {
+
+using dnnl::memory;
+
+struct Key {
+  int64_t m, n, k;
+  DType ab, c, bias;
+  bool ta, tb, accumulate, has_bias;
+  float alpha;
+  bool operator==(const Key&) const = default;
+};
+
+struct KeyHash {
+  size_t operator()(const Key& q) const {
+    uint64_t h = 0x9E3779B97F4A7C15u;
+    const auto mix = [&h](uint64_t v) { h = (h ^ v) * 0xff51afd7ed558ccdu, h ^= h >> 32; };
+    mix(static_cast<uint64_t>(q.m) << 32 ^ static_cast<uint64_t>(q.n));
+    mix(static_cast<uint64_t>(q.k));
+    mix(static_cast<uint64_t>(q.ab) | static_cast<uint64_t>(q.c) << 8 |
+        static_cast<uint64_t>(q.bias) << 16 | uint64_t{q.ta} << 24 | uint64_t{q.tb} << 25 |
+        uint64_t{q.accumulate} << 26 | uint64_t{q.has_bias} << 27);
+    mix(std::bit_cast<uint32_t>(q.alpha));
+    return static_cast<size_t>(h);
+  }
+};
+
+struct Plan {
+  dnnl::matmul primitive;
+  memory a, b, c, bias;
+};
+
+dnnl::engine& cpu_engine() {
+  static dnnl::engine e(dnnl::engine::kind::cpu, 0);
+  return e;
+}
+
+memory::data_type dnnl_type(DType t) {
+  return t == DType::bf16 ? memory::data_type::bf16 : memory::data_type::f32;
+}
+
+Plan make_plan(const Key& q) {
+  using tag = memory::format_tag;
+  const memory::desc a({q.m, q.k}, dnnl_type(q.ab), q.ta ? tag::ba : tag::ab);
+  const memory::desc b({q.k, q.n}, dnnl_type(q.ab), q.tb ? tag::ba : tag::ab);
+  const memory::desc c({q.m, q.n}, dnnl_type(q.c), tag::ab);
+  const memory::desc bias =
+      q.has_bias ? memory::desc({1, q.n}, dnnl_type(q.bias), tag::ab) : memory::desc();
+  dnnl::primitive_attr attr;
+  if (q.alpha != 1.0f) attr.set_output_scales(0, {q.alpha});
+  if (q.accumulate) {
+    dnnl::post_ops ops;
+    ops.append_sum(1.0f);
+    attr.set_post_ops(ops);
+  }
+  const dnnl::matmul::desc desc =
+      q.has_bias ? dnnl::matmul::desc(a, b, bias, c) : dnnl::matmul::desc(a, b, c);
+  Plan plan;
+  plan.primitive = dnnl::matmul(dnnl::matmul::primitive_desc(desc, attr, cpu_engine()));
+  plan.a = memory(a, cpu_engine(), nullptr);
+  plan.b = memory(b, cpu_engine(), nullptr);
+  plan.c = memory(c, cpu_engine(), nullptr);
+  if (q.has_bias) plan.bias = memory(bias, cpu_engine(), nullptr);
+  return plan;
+}
+
+// Least recently used first out: packed batches come in many lengths, and a plan costs about a
+// millisecond.
+Plan& plan_for(const Key& key) {
+  using Entry = std::pair<Key, Plan>;
+  thread_local std::list<Entry> order;
+  thread_local std::unordered_map<Key, std::list<Entry>::iterator, KeyHash> index;
+  constexpr size_t kMostPlans = 4096;
+  if (const auto found = index.find(key); found != index.end()) {
+    order.splice(order.begin(), order, found->second);
+    return order.front().second;
+  }
+  order.emplace_front(key, make_plan(key));
+  index[key] = order.begin();
+  if (order.size() > kMostPlans) {
+    index.erase(order.back().first);
+    order.pop_back();
+  }
+  return order.front().second;
+}
+
+void run_dnnl(const Key& key, const Tensor& c, const Tensor& a, const Tensor& b,
+              const Tensor* bias) {
+  Plan& p = plan_for(key);
+  p.a.set_data_handle(a.raw());
+  p.b.set_data_handle(b.raw());
+  p.c.set_data_handle(c.raw());
+  std::unordered_map<int, memory> args{
+      {DNNL_ARG_SRC, p.a}, {DNNL_ARG_WEIGHTS, p.b}, {DNNL_ARG_DST, p.c}};
+  if (key.has_bias) {
+    p.bias.set_data_handle(bias->raw());
+    args.emplace(DNNL_ARG_BIAS, p.bias);
+  }
+  thread_local dnnl::stream stream(cpu_engine());
+  p.primitive.execute(stream, args);
+  stream.wait();
+}
+
+// The library of Debian 12 has bf16 products only from AVX-512 on: elsewhere they are taken in f32.
+bool library_has_bf16() {
+  static const bool has = [] {
+    try {
+      make_plan(
+          {16, 16, 16, DType::bf16, DType::bf16, DType::f32, false, false, false, false, 1.0f});
+      return true;
+    } catch (const dnnl::error&) {
+      return false;
+    }
+  }();
+  return has;
+}
+
+void gemm_f64(const Key& q, double* c, const double* a, const double* b, const Tensor* bias) {
+  const Tensor bias64 = bias ? bias->to(DType::f64) : Tensor();
+  parallel_for(q.m, 1 + 100000 / (q.n * q.k + 1), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      for (int64_t j = 0; j < q.n; ++j) {
+        double sum = 0;
+        for (int64_t l = 0; l < q.k; ++l)
+          sum += a[q.ta ? l * q.m + i : i * q.k + l] * b[q.tb ? j * q.k + l : l * q.n + j];
+        sum *= q.alpha;
+        if (bias) sum += bias64.data<double>()[j];
+        c[i * q.n + j] = q.accumulate ? c[i * q.n + j] + sum : sum;
+      }
+  });
+}
+
+// Reads a tensor as a matrix: rows are all dimensions but the last.
+std::pair<int64_t, int64_t> as_matrix(const Tensor& t) {
+  const int64_t cols = t.shape().rank() ? t.dim(-1) : 1;
+  return {cols ? t.numel() / cols : 0, cols};
+}
+
+}  // namespace
+
+GemmCounters& gemm_counters() {
+  static GemmCounters counters;
+  return counters;
+}
+
+void gemm(const Tensor& c, const Tensor& a, const Tensor& b, const GemmOptions& o) {
+  auto [am, ak] = as_matrix(a);
+  auto [bk, bn] = as_matrix(b);
+  if (o.transpose_a) std::swap(am, ak);
+  if (o.transpose_b) std::swap(bk, bn);
+  const auto [cm, cn] = as_matrix(c);
+  invariant(ak == bk && cm == am && cn == bn, "gemm: {}{} times {}{} into {}", a.shape().str(),
+            o.transpose_a ? "^T" : "", b.shape().str(), o.transpose_b ? "^T" : "", c.shape().str());
+  invariant(a.dtype() == b.dtype() && (c.dtype() == a.dtype() || c.dtype() == DType::f32),
+            "gemm: {} times {} into {}", name_of(a.dtype()), name_of(b.dtype()),
+            name_of(c.dtype()));
+  invariant(!o.bias || (!o.accumulate && o.bias->numel() == cn), "gemm: bias of {} for {}",
+            o.bias ? o.bias->shape().str() : "", c.shape().str());
+  if (cm == 0 || cn == 0) return;
+  gemm_counters().calls += 1;
+  gemm_counters().flops +=
+      2.0 * static_cast<double>(cm) * static_cast<double>(cn) * static_cast<double>(ak);
+  const DType bias_type = o.bias ? o.bias->dtype() : DType::f32;
+  const Key key{cm,
+                cn,
+                ak,
+                a.dtype(),
+                c.dtype(),
+                bias_type,
+                o.transpose_a,
+                o.transpose_b,
+                o.accumulate,
+                o.bias != nullptr,
+                o.alpha};
+  if (ak == 0) {
+    invariant(!o.bias, "gemm: empty inner dimension with a bias");
+    if (!o.accumulate) c.zero();
+    return;
+  }
+  if (a.dtype() == DType::f64) {
+    invariant(c.dtype() == DType::f64, "gemm: f64 into {}", name_of(c.dtype()));
+    gemm_f64(key, c.data<double>(), a.data<double>(), b.data<double>(), o.bias);
+    return;
+  }
+  // A scaled output scales the bias too (oneDNN applies scales after it).
+  invariant(!(o.bias && o.alpha != 1.0f), "gemm: alpha {} together with a bias", o.alpha);
+  if (a.dtype() == DType::bf16 && !library_has_bf16()) {
+    const CategoryScope workspace(Category::workspace);
+    const Tensor c32 = o.accumulate ? c.to(DType::f32) : Tensor::empty(c.shape(), DType::f32);
+    const Tensor bias32 = o.bias ? o.bias->to(DType::f32) : Tensor();
+    Key key32 = key;
+    key32.ab = key32.c = key32.bias = DType::f32;
+    const Tensor& out = c.dtype() == DType::f32 ? c : c32;
+    run_dnnl(key32, out, a.to(DType::f32), b.to(DType::f32), o.bias ? &bias32 : nullptr);
+    if (c.dtype() != DType::f32) convert(c.raw(), c.dtype(), c32.raw(), DType::f32, c.numel());
+    return;
+  }
+  run_dnnl(key, c, a, b, o.bias);
+}
+
+}  // namespace lk

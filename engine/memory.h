@@ -1,0 +1,45 @@
+// Memory of tensors: a caching allocator that counts what is live, and the most that ever was, by
+// category. Freed blocks are kept for the next tensor of the same size class.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace lk {
+
+enum class Category : uint8_t { weights, gradients, optimizer, activations, workspace };
+inline constexpr int kCategories = 5;
+std::string_view name_of(Category category);
+
+// While it lives, tensors made by this thread are counted under `category` (the default is
+// activations).
+class CategoryScope {
+ public:
+  explicit CategoryScope(Category category);
+  ~CategoryScope();
+  CategoryScope(const CategoryScope&) = delete;
+  CategoryScope& operator=(const CategoryScope&) = delete;
+
+ private:
+  Category previous_;
+};
+Category current_category();
+
+struct MemoryStats {
+  std::array<int64_t, kCategories> live{}, peak{};  // bytes
+  int64_t total_live = 0, total_peak = 0;           // total_peak: of the sum, not the sum of peaks
+  int64_t cached = 0;                               // freed, kept for reuse
+};
+MemoryStats memory_stats();
+void reset_memory_peak();
+void release_cached_memory();  // gives cached blocks back to the system
+
+// 64-byte aligned; `allocate` throws Error when the system has no more.
+void* allocate(size_t bytes, Category category);
+void deallocate(void* data, size_t bytes, Category category) noexcept;
+
+int64_t peak_rss_bytes();  // of the process, as the kernel counts it (VmHWM); 0 where unknown
+
+}  // namespace lk

@@ -1,0 +1,164 @@
+#include "engine/tensor.h"
+
+#include "engine/parallel.h"
+
+namespace lk {
+namespace {
+
+template <class F>
+decltype(auto) visit_any(DType dtype, F&& f) {
+  switch (dtype) {
+    case DType::f64:
+      return f(double{});
+    case DType::f32:
+      return f(float{});
+    case DType::bf16:
+      return f(bf16{});
+    case DType::f16:
+      return f(f16{});
+    case DType::i64:
+      return f(int64_t{});
+    case DType::i32:
+      return f(int32_t{});
+    case DType::i8:
+      return f(int8_t{});
+    case DType::u8:
+      return f(uint8_t{});
+  }
+  abort_with("unknown dtype", "");
+}
+
+template <class Out, class In>
+Out cast(In v) {
+  if constexpr (std::is_same_v<In, bf16> || std::is_same_v<In, f16>)
+    return cast<Out>(static_cast<float>(v));
+  else if constexpr (std::is_same_v<Out, bf16> || std::is_same_v<Out, f16>)
+    return Out(static_cast<float>(v));
+  else
+    return static_cast<Out>(v);
+}
+
+}  // namespace
+
+Storage::Storage(size_t bytes, Device device, Category category)
+    : data_(nullptr), bytes_(bytes), device_(device), category_(category) {
+  require(device == Device::cpu, "this build has no CUDA backend; use --device cpu");
+  data_ = allocate(bytes, category);
+}
+
+Storage::Storage(const void* data, size_t bytes, std::shared_ptr<const void> owner)
+    : data_(const_cast<void*>(data)), bytes_(bytes), owner_(std::move(owner)) {
+  invariant(owner_ != nullptr, "mapped storage of {} bytes has no owner", bytes);
+}
+
+Storage::~Storage() {
+  if (!owner_) deallocate(data_, bytes_, category_);
+}
+
+Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
+  Tensor t;
+  t.shape_ = shape;
+  t.numel_ = shape.numel();
+  t.dtype_ = dtype;
+  t.storage_ =
+      std::make_shared<Storage>(static_cast<size_t>(t.bytes()), device, current_category());
+  return t;
+}
+
+Tensor Tensor::zeros(const Shape& shape, DType dtype, Device device) {
+  Tensor t = empty(shape, dtype, device);
+  t.zero();
+  return t;
+}
+
+Tensor Tensor::full(const Shape& shape, DType dtype, double value) {
+  Tensor t = empty(shape, dtype);
+  visit_any(dtype, [&](auto type) {
+    using T = decltype(type);
+    std::fill_n(t.data<T>(), t.numel(), cast<T>(value));
+  });
+  return t;
+}
+
+Tensor Tensor::mapped(const Shape& shape, DType dtype, const void* data,
+                      std::shared_ptr<const void> owner) {
+  Tensor t;
+  t.shape_ = shape;
+  t.numel_ = shape.numel();
+  t.dtype_ = dtype;
+  t.storage_ = std::make_shared<Storage>(data, static_cast<size_t>(t.bytes()), std::move(owner));
+  return t;
+}
+
+Tensor Tensor::view(const Shape& shape) const {
+  invariant(shape.numel() == numel_, "a view of {} as {} changes the element count", shape_.str(),
+            shape.str());
+  Tensor t = *this;
+  t.shape_ = shape;
+  return t;
+}
+
+Tensor Tensor::rows(int64_t begin, int64_t end) const {
+  invariant(shape_.rank() >= 1 && 0 <= begin && begin <= end && end <= shape_[0],
+            "rows {}..{} of {}", begin, end, shape_.str());
+  Tensor t = *this;
+  Shape shape{end - begin};
+  for (int i = 1; i < shape_.rank(); ++i) shape.push_back(shape_[i]);
+  const int64_t row = shape_[0] ? numel_ / shape_[0] : 0;
+  t.shape_ = shape;
+  t.numel_ = shape.numel();
+  t.offset_ += static_cast<size_t>(begin * row * size_of(dtype_));
+  return t;
+}
+
+Tensor Tensor::clone() const {
+  Tensor t = empty(shape_, dtype_, device());
+  t.copy_from(*this);
+  return t;
+}
+
+Tensor Tensor::to(DType dtype) const {
+  if (dtype == dtype_) return *this;
+  Tensor t = empty(shape_, dtype, device());
+  convert(t.raw(), dtype, raw(), dtype_, numel_);
+  return t;
+}
+
+void Tensor::copy_from(const Tensor& other) const {
+  invariant(other.shape_ == shape_ && other.dtype_ == dtype_, "copy of {} {} into {} {}",
+            name_of(other.dtype_), other.shape_.str(), name_of(dtype_), shape_.str());
+  if (numel_) std::memcpy(raw(), other.raw(), static_cast<size_t>(bytes()));
+}
+
+void Tensor::zero() const {
+  if (numel_) std::memset(raw(), 0, static_cast<size_t>(bytes()));
+}
+
+double Tensor::item(int64_t i) const {
+  invariant(i >= 0 && i < numel_, "element {} of a tensor of {}", i, shape_.str());
+  return visit_any(dtype_, [&](auto type) { return cast<double>(data<decltype(type)>()[i]); });
+}
+
+void convert(void* out, DType out_type, const void* in, DType in_type, int64_t count) {
+  if (out_type == in_type) {
+    if (count) std::memcpy(out, in, static_cast<size_t>(count * size_of(in_type)));
+    return;
+  }
+  visit_any(out_type, [&](auto o) {
+    visit_any(in_type, [&](auto i) {
+      using Out = decltype(o);
+      using In = decltype(i);
+      if constexpr (std::is_integral_v<Out>) {
+        fail("cannot convert {} to {}", name_of(in_type), name_of(out_type));
+      } else {
+        parallel_for(count, 1 << 16, [&](int64_t begin, int64_t end) {
+          Out* to = static_cast<Out*>(out);
+          const In* from = static_cast<const In*>(in);
+          for (int64_t k = begin; k < end; ++k) to[k] = cast<Out>(from[k]);
+        });
+      }
+    });
+  });
+}
+
+}  // namespace lk
