@@ -1,0 +1,127 @@
+// The loss of a language model's head: sum over labelled rows of -log softmax(x W^T + b)[label].
+// The gradient is known as soon as a block's logits are (softmax - onehot), so it is taken at once,
+// block by block, and only scaled by dy later: logits of more than one block never exist, and rows
+// without a label cost nothing.
+#include "autograd/ops.h"
+#include "autograd/ops/column_sum.h"
+#include "engine/cpu.h"
+#include "engine/gemm.h"
+#include "engine/kernels/accumulate.h"
+#include "engine/kernels/softmax_cross_entropy.h"
+#include "engine/parallel.h"
+
+namespace lk {
+namespace {
+
+// [n, d]: the rows of x at `index`.
+Tensor take_rows(const Tensor& x, std::span<const int32_t> index) {
+  Tensor out = Tensor::empty({static_cast<int64_t>(index.size()), x.dim(1)}, x.dtype());
+  const auto row = static_cast<size_t>(x.dim(1) * size_of(x.dtype()));
+  for (size_t i = 0; i < index.size(); ++i)
+    std::memcpy(static_cast<char*>(out.raw()) + i * row,
+                static_cast<const char*>(x.raw()) + static_cast<size_t>(index[i]) * row, row);
+  return out;
+}
+
+Tensor put_rows(const Tensor& part, std::span<const int32_t> index, int64_t total) {
+  Tensor out = Tensor::zeros({total, part.dim(1)}, part.dtype());
+  const auto row = static_cast<size_t>(part.dim(1) * size_of(part.dtype()));
+  for (size_t i = 0; i < index.size(); ++i)
+    std::memcpy(static_cast<char*>(out.raw()) + static_cast<size_t>(index[i]) * row,
+                static_cast<const char*>(part.raw()) + i * row, row);
+  return out;
+}
+
+Tensor scaled(const Tensor& g, double factor) {
+  if (factor == 1.0) return g;
+  Tensor out = Tensor::empty(g.shape(), g.dtype());
+  visit_float(g.dtype(), [&](auto type) {
+    using T = decltype(type);
+    const acc_t<T> f = static_cast<acc_t<T>>(factor);
+    parallel_for(g.numel(), 1 << 15, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i)
+        out.data<T>()[i] = T(static_cast<acc_t<T>>(g.data<T>()[i]) * f);
+    });
+  });
+  return out;
+}
+
+// Rows whose logits are in memory at a time: about 16 MB of f32.
+int64_t block_rows(int64_t vocab) {
+  return std::clamp<int64_t>((4 << 20) / vocab / 32 * 32, 32, 1024);
+}
+
+}  // namespace
+
+Var linear_cross_entropy(const Var& x, const Var& weight, const Var& bias,
+                         std::span<const int32_t> labels) {
+  const int64_t total = x.dim(0), vocab = weight.dim(0);
+  require(static_cast<int64_t>(labels.size()) == total,
+          "linear_cross_entropy: {} labels for {} rows", labels.size(), total);
+  std::vector<int32_t> index, kept;
+  for (int64_t i = 0; i < total; ++i) {
+    const int32_t label = labels[static_cast<size_t>(i)];
+    if (label == -100) continue;
+    require(label >= 0 && label < vocab,
+            "linear_cross_entropy: label {} at row {} is outside the {} classes", label, i, vocab);
+    index.push_back(static_cast<int32_t>(i));
+    kept.push_back(label);
+  }
+  const auto rows = static_cast<int64_t>(index.size());
+  const bool all = rows == total;
+  const DType dtype = x.dtype(), logit_type = dtype == DType::f64 ? DType::f64 : DType::f32;
+  const Tensor h = all ? x.value() : take_rows(x.value(), index);
+  const Tensor w = weight.value().to(dtype);
+
+  std::vector<Var> inputs{x, weight};
+  if (bias.defined()) inputs.push_back(bias);
+  const bool recording = will_record(inputs), want_x = recording && x.needs_grad(),
+             want_w = recording && weight.needs_grad(), want_b = recording && bias.needs_grad();
+  Tensor dh, dw, db;
+  if (want_x) dh = Tensor::empty(h.shape(), dtype);
+  if (want_w)
+    dw = Tensor::zeros(weight.shape(), weight.dtype() == DType::f64 ? DType::f64 : DType::f32);
+  if (want_b) db = Tensor::zeros(bias.shape(), logit_type);
+
+  std::vector<double> losses(static_cast<size_t>(rows));
+  const int64_t block = block_rows(vocab);
+  for (int64_t begin = 0; begin < rows; begin += block) {
+    const int64_t end = std::min(rows, begin + block);
+    const CategoryScope workspace(Category::workspace);
+    const Tensor part = h.rows(begin, end);
+    const Tensor logits = Tensor::empty({end - begin, vocab}, logit_type);
+    gemm(logits, part, w, {.transpose_b = true, .bias = bias.defined() ? &bias.value() : nullptr});
+    on_float(logit_type, [&](auto isa, auto type) {
+      using T = decltype(type);
+      T* z = logits.data<T>();
+      softmax_cross_entropy(isa, recording ? z : nullptr, losses.data() + begin, z,
+                            kept.data() + begin, end - begin, vocab);
+    });
+    if (!recording) continue;
+    const Tensor dz = logits.to(dtype);
+    if (want_x) gemm(dh.rows(begin, end), dz, w);
+    if (want_w) gemm(dw, dz, part, {.transpose_a = true, .accumulate = true});
+    if (want_b) {
+      const Tensor sum = column_sum_of(logits, logit_type);
+      on_float(logit_type, [&](auto isa, auto type) {
+        using T = decltype(type);
+        accumulate(isa, db.data<T>(), sum.data<T>(), vocab);
+      });
+    }
+  }
+  double loss = 0;
+  for (const double l : losses) loss += l;
+  if (want_x && !all) dh = put_rows(dh, index, total);
+  return record("linear_cross_entropy", Tensor::full({1}, logit_type, loss), inputs,
+                [dh, dw, db, wt = weight.dtype(), bt = bias.dtype(), n = inputs.size()](
+                    const Tensor& dy, const Need& need) {
+                  std::vector<Tensor> grads(n);
+                  const double factor = dy.item();
+                  if (need[0]) grads[0] = scaled(dh, factor);
+                  if (need[1]) grads[1] = scaled(dw, factor).to(wt);
+                  if (n > 2 && need[2]) grads[2] = scaled(db, factor).to(bt);
+                  return grads;
+                });
+}
+
+}  // namespace lk

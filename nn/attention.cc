@@ -1,0 +1,63 @@
+#include "nn/attention.h"
+
+namespace lk {
+namespace {
+
+// Keys of every document with the P prefix rows before its own; the same for values.
+struct Prefixed {
+  Var k, v;
+  std::vector<int32_t> offsets;
+};
+
+Prefixed with_prefix(const Var& k, const Var& v, std::span<const int32_t> offsets,
+                     KvAdapter& adapter) {
+  const auto [pk, pv] = adapter.prefix();
+  const auto length = static_cast<int32_t>(pk.dim(0));
+  std::vector<int32_t> rows;
+  Prefixed out;
+  out.offsets.push_back(0);
+  for (size_t b = 0; b + 1 < offsets.size(); ++b) {
+    for (int32_t i = 0; i < length; ++i) rows.push_back(i);
+    for (int32_t i = offsets[b]; i < offsets[b + 1]; ++i) rows.push_back(length + i);
+    out.offsets.push_back(static_cast<int32_t>(rows.size()));
+  }
+  out.k = gather_rows(concat_rows({pk, k}), rows);
+  out.v = gather_rows(concat_rows({pv, v}), rows);
+  return out;
+}
+
+// One document at a time: each has a cache of its own length.
+Var with_cache(const Var& q, const Var& k, const Var& v, const AttentionContext& context,
+               const AttentionOptions& options, KvAdapter* prefix) {
+  invariant(!grad_enabled(), "a key-value cache is for generation: use NoGrad");
+  std::vector<Var> parts;
+  for (size_t b = 0; b + 1 < context.offsets.size(); ++b) {
+    const int32_t begin = context.offsets[b], end = context.offsets[b + 1];
+    const auto document = static_cast<int64_t>(b);
+    if (prefix && context.cache->length(document) == 0) {
+      const auto [pk, pv] = prefix->prefix();
+      context.cache->append(document, context.layer, pk.value(), pv.value());
+    }
+    const auto [all_k, all_v] = context.cache->append(
+        document, context.layer, k.value().rows(begin, end), v.value().rows(begin, end));
+    const int32_t q_offsets[] = {0, end - begin},
+                  k_offsets[] = {0, static_cast<int32_t>(all_k.dim(0))};
+    parts.push_back(
+        attention(q.value().rows(begin, end), all_k, all_v, q_offsets, k_offsets, options));
+  }
+  return parts.size() == 1 ? parts[0] : concat_rows(parts);
+}
+
+}  // namespace
+
+Var attend(const Var& q, const Var& k, const Var& v, const AttentionContext& context,
+           const AttentionOptions& options, KvAdapter* prefix) {
+  if (context.cache) return with_cache(q, k, v, context, options, prefix);
+  if (prefix) {
+    const Prefixed p = with_prefix(k, v, context.offsets, *prefix);
+    return attention(q, p.k, p.v, context.offsets, p.offsets, options);
+  }
+  return attention(q, k, v, context.offsets, context.offsets, options);
+}
+
+}  // namespace lk

@@ -1,0 +1,58 @@
+// The places where a fine-tuning method plugs into a model. nn calls them and knows no method; an
+// empty hook costs one branch and changes no bit.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "autograd/var.h"
+#include "nn/parameter.h"
+
+namespace lk {
+
+class Linear;
+
+// What every part of a method can do: show its parameters.
+class Adapter {
+ public:
+  virtual ~Adapter() = default;
+  virtual void visit(const ParameterVisitor& f) = 0;
+};
+
+// Inside Linear. inner(x) is the product (with its bias) and the adapters before this one.
+// LoRA adds to inner(x); (IA)3 scales its result; OFT rotates what goes in.
+class LinearAdapter : public Adapter {
+ public:
+  using Inner = std::function<Var(const Var& x)>;
+  virtual Var forward(const Linear& linear, const Var& x,
+                      const Inner& inner) = 0;  // x [T, in] -> [T, out]
+};
+
+// After a sublayer, before its residual is added. h: the sublayer's output, input: what went in;
+// [T, d].
+class BlockAdapter : public Adapter {
+ public:
+  virtual Var forward(const Var& h, const Var& input) = 0;
+};
+
+// Keys and values that every document sees before its own: two of [P, kv_heads * head_dim].
+class KvAdapter : public Adapter {
+ public:
+  virtual std::pair<Var, Var> prefix() = 0;
+};
+
+// Where the tokens of a batch lie: documents end to end in one row, cut by offsets [B + 1].
+struct Packing {
+  std::vector<int32_t> positions, labels, type_ids, offsets;  // labels, type_ids may be empty
+  int64_t tokens() const { return offsets.empty() ? 0 : offsets.back(); }
+};
+
+// After the token embedding: may insert virtual tokens, moving labels, positions and offsets along.
+class InputAdapter : public Adapter {
+ public:
+  virtual Var forward(const Var& embedded, Packing& packing) = 0;  // [T, d] -> [T', d]
+};
+
+}  // namespace lk

@@ -1,0 +1,32 @@
+#include "nn/kv_cache.h"
+
+namespace lk {
+
+KvCache::KvCache(int64_t documents, int64_t layers, int64_t capacity, int64_t kv_dim, DType dtype) {
+  entries_.resize(static_cast<size_t>(documents));
+  for (auto& document : entries_)
+    for (int64_t l = 0; l < layers; ++l)
+      document.push_back(
+          {Tensor::empty({capacity, kv_dim}, dtype), Tensor::empty({capacity, kv_dim}, dtype), 0});
+}
+
+std::pair<Tensor, Tensor> KvCache::append(int64_t document, int64_t layer, const Tensor& k,
+                                          const Tensor& v) {
+  Layer& entry = entries_.at(static_cast<size_t>(document)).at(static_cast<size_t>(layer));
+  const int64_t end = entry.used + k.dim(0);
+  require(end <= entry.k.dim(0),
+          "the key-value cache holds {} tokens, {} are wanted; raise its capacity", entry.k.dim(0),
+          end);
+  entry.k.rows(entry.used, end).copy_from(k);
+  entry.v.rows(entry.used, end).copy_from(v);
+  entry.used = end;
+  return {entry.k.rows(0, end), entry.v.rows(0, end)};
+}
+
+int64_t KvCache::length(int64_t document) const {
+  return entries_.at(static_cast<size_t>(document)).back().used;
+}
+
+void KvCache::drop(int64_t document) { entries_.erase(entries_.begin() + document); }
+
+}  // namespace lk

@@ -1,0 +1,33 @@
+#include "nn/linear.h"
+
+namespace lk {
+
+std::string_view name_of(Role role) {
+  constexpr std::string_view names[] = {"q",    "k",  "v",    "o",      "qkv",
+                                        "gate", "up", "down", "pooler", "head"};
+  return names[static_cast<size_t>(role)];
+}
+
+Linear::Linear(const std::string& name, Role role, int layer, int64_t in, int64_t out,
+               bool has_bias, bool in_out)
+    : name_(name),
+      role_(role),
+      layer_(layer),
+      has_bias_(has_bias),
+      weight_(std::make_unique<DenseWeight>(name + ".weight", in, out, in_out)),
+      bias_(name + ".bias", Shape{out}) {}
+
+Var Linear::operator()(const Var& x) const { return apply(x, adapters_.size()); }
+
+Var Linear::apply(const Var& x, size_t adapters) const {
+  if (adapters == 0) return weight_->apply(x, bias_.var);
+  return adapters_[adapters - 1]->forward(*this, x,
+                                          [&](const Var& z) { return apply(z, adapters - 1); });
+}
+
+void Linear::visit(const ParameterVisitor& f) {
+  weight_->visit(f);
+  if (has_bias_) f(bias_);
+}
+
+}  // namespace lk

@@ -1,0 +1,85 @@
+// A transformer with a task head. One class per architecture (nn/models/), found by the name that
+// config.json gives; what differs between fine-tuning methods stays outside (nn/hooks.h).
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "nn/attention.h"
+#include "nn/hooks.h"
+#include "nn/linear.h"
+
+namespace lk {
+
+enum class Task : uint8_t { causal_lm, classification, none };  // none: the bare encoder
+
+struct ModelInput {
+  std::span<const int32_t> ids;  // [T]; packed documents
+  Packing packing;
+  KvCache* cache = nullptr;
+};
+
+// A place after a sublayer, where a BlockAdapter can sit.
+struct Block {
+  std::vector<std::shared_ptr<BlockAdapter>> attn_out, ffn_out;
+  std::shared_ptr<KvAdapter> kv;
+};
+
+// What all architectures have in common.
+struct ModelInfo {
+  std::string architecture;  // "LlamaForCausalLM"
+  std::string model_type;    // "llama"
+  int64_t hidden_size = 0, layers = 0, heads = 0, kv_heads = 0, head_dim = 0, vocab_size = 0;
+  int64_t max_positions = 0;  // the longest document
+  int64_t labels = 0;         // classes, for classification
+  bool causal = true;
+  std::vector<int32_t> eos_ids;
+  int32_t bos_id = -1, pad_id = -1;
+};
+
+class Model {
+ public:
+  virtual ~Model() = default;
+  // Final hidden states [T', d]; packing moves along with inserted tokens.
+  virtual Var hidden(ModelInput& input) = 0;
+  // Sum of -log p(label) over labelled tokens; h [T, d], labels [T] as in Packing. f32 [1].
+  virtual Var lm_loss(const Var& h, std::span<const int32_t> labels) = 0;
+  virtual Var lm_logits(const Var& h) = 0;                             // [T, d] -> [T, V]
+  virtual Var class_logits(const Var& h, const Packing& packing) = 0;  // [T, d] -> [B, labels]
+  virtual void visit_parameters(const ParameterVisitor& f) = 0;        // in file order
+  virtual void visit_linears(const std::function<void(Linear&)>& f) = 0;
+  // Module names that are the task's head (new weights when a bare encoder becomes a classifier).
+  virtual std::vector<std::string> head_modules() const = 0;
+
+  const ModelInfo& info() const { return info_; }
+  DType compute_dtype() const { return compute_; }
+  void set_compute_dtype(DType dtype) { compute_ = dtype; }
+  bool gradient_checkpointing = false;
+  bool training = false;  // dropout acts
+  std::vector<Block>& blocks() { return blocks_; }
+  std::vector<std::shared_ptr<InputAdapter>>& input_adapters() { return input_adapters_; }
+
+ protected:
+  // Runs one block, through a checkpoint where asked.
+  Var run_block(const std::function<Var(const Var&)>& block, const Var& x) const {
+    return gradient_checkpointing ? checkpoint(block, x) : block(x);
+  }
+  Var run_input_adapters(Var x, Packing& packing) {
+    for (auto& adapter : input_adapters_) x = adapter->forward(x, packing);
+    return x;
+  }
+  static Var run_adapters(const std::vector<std::shared_ptr<BlockAdapter>>& adapters, Var h,
+                          const Var& input) {
+    for (const auto& adapter : adapters) h = adapter->forward(h, input);
+    return h;
+  }
+  ModelInfo info_;
+  DType compute_ = DType::f32;
+  std::vector<Block> blocks_;
+  std::vector<std::shared_ptr<InputAdapter>> input_adapters_;
+};
+
+}  // namespace lk

@@ -1,0 +1,19 @@
+// One maker per architecture, and what they share.
+#pragma once
+
+#include "nn/config.h"
+#include "nn/model.h"
+
+namespace lk {
+
+std::unique_ptr<Model> make_llama(const Config& config, Task task);
+std::unique_ptr<Model> make_gpt2(const Config& config, Task task);
+std::unique_ptr<Model> make_bert(const Config& config, Task task);
+
+// Special ids and the number of classes.
+void set_common(ModelInfo& info, const Config& config, Task task);
+// The row of each document's last token.
+std::vector<int32_t> last_rows(const Packing& packing);
+std::vector<int32_t> first_rows(const Packing& packing);
+
+}  // namespace lk

@@ -1,0 +1,47 @@
+// What a Linear multiplies with. Dense here; quantized ones in quant/. No method of peft/ knows
+// which.
+#pragma once
+
+#include <memory>
+
+#include "nn/parameter.h"
+
+namespace lk {
+
+class Weight {
+ public:
+  virtual ~Weight() = default;
+  // y [T, out] = x [T, in] W^T + bias. bias: [out] or undefined.
+  virtual Var apply(const Var& x, const Var& bias) const = 0;
+  virtual int64_t in_features() const = 0;
+  virtual int64_t out_features() const = 0;
+  // A copy as [out, in].
+  virtual Tensor dense(DType dtype) const = 0;
+  // Replaces the values by those of w [out, in] (merging an adapter).
+  virtual void assign(const Tensor& w) = 0;
+  virtual void visit(const ParameterVisitor& f) = 0;
+};
+
+class DenseWeight : public Weight {
+ public:
+  // in_out: stored [in, out], as GPT-2's Conv1D does.
+  DenseWeight(const std::string& name, int64_t in, int64_t out, bool in_out)
+      : in_(in),
+        out_(out),
+        in_out_(in_out),
+        parameter_(name, in_out ? Shape{in, out} : Shape{out, in}) {}
+  Var apply(const Var& x, const Var& bias) const override;
+  int64_t in_features() const override { return in_; }
+  int64_t out_features() const override { return out_; }
+  Tensor dense(DType dtype) const override;
+  void assign(const Tensor& w) override;
+  void visit(const ParameterVisitor& f) override { f(parameter_); }
+  Parameter& parameter() { return parameter_; }
+
+ private:
+  int64_t in_, out_;
+  bool in_out_;
+  Parameter parameter_;
+};
+
+}  // namespace lk
