@@ -1,10 +1,9 @@
 #include "nn/config.h"
 
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "engine/error.h"
+#include "engine/files/json.h"
 
 namespace lk {
 
@@ -15,6 +14,7 @@ Config::Config(std::string file, nlohmann::json json)
 }
 Config::~Config() = default;
 Config::Config(Config&&) noexcept = default;
+Config& Config::operator=(Config&&) noexcept = default;
 Config::Config(const Config& other)
     : file_(other.file_), json_(std::make_unique<nlohmann::json>(*other.json_)) {}
 
@@ -23,17 +23,11 @@ Config Config::load(const std::filesystem::path& folder) {
   require(std::filesystem::is_directory(folder),
           "{}: no such folder; --model takes a folder that holds config.json and weights",
           folder.string());
-  std::ifstream in(file, std::ios::binary);
-  require(in.good(), "{}: cannot be read; a model folder needs a config.json", file.string());
-  return parse({std::istreambuf_iterator<char>(in), {}}, file.string());
+  return Config(file.string(), read_json(file));
 }
 
 Config Config::parse(const std::string& text, const std::string& name) {
-  try {
-    return Config(name, nlohmann::json::parse(text));
-  } catch (const nlohmann::json::exception& e) {
-    fail("{}: not valid JSON: {}", name, e.what());
-  }
+  return Config(name, parse_json(text, name));
 }
 
 bool Config::has(const std::string& key) const {

@@ -19,6 +19,7 @@ class Config {
   ~Config();
   Config(Config&&) noexcept;
   Config(const Config&);
+  Config& operator=(Config&&) noexcept;
 
   bool has(const std::string& key) const;  // present and not null
   // Error when missing (without a default), of another type, or outside [low, high].

@@ -80,8 +80,10 @@ class Bert : public Model {
     packing.type_ids.resize(static_cast<size_t>(x.dim(0)), 0);
     x = add(add(x, type_(packing.type_ids, compute_)), position_(packing.positions, compute_));
     x = dropout(norm_(x), training ? hidden_dropout_ : 0.0f);
+    // Shared, since a checkpointed block runs again in the backward pass, when `in` is gone.
+    const auto shared = std::make_shared<const Packing>(packing);
     for (size_t i = 0; i < layers_.size(); ++i)
-      x = run_block([&, i](const Var& h) { return block(i, h, packing); }, x);
+      x = run_block([this, i, shared](const Var& h) { return block(i, h, *shared); }, x);
     return x;
   }
   Var lm_loss(const Var&, std::span<const int32_t>) override {

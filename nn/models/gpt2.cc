@@ -66,8 +66,12 @@ class Gpt2 : public Model {
   Var hidden(ModelInput& in) override {
     Var x = run_input_adapters(wte_(in.ids, compute_), in.packing);
     x = dropout(add(x, wpe_(in.packing.positions, compute_)), training ? embd_pdrop_ : 0.0f);
+    // Shared, since a checkpointed block runs again in the backward pass, when `in` is gone.
+    const auto packing = std::make_shared<const Packing>(in.packing);
     for (size_t i = 0; i < layers_.size(); ++i)
-      x = run_block([&, i](const Var& h) { return block(i, h, in.packing, in.cache); }, x);
+      x = run_block([this, i, packing,
+                     cache = in.cache](const Var& h) { return block(i, h, *packing, cache); },
+                    x);
     return ln_f_(x);
   }
   Var lm_loss(const Var& h, std::span<const int32_t> labels) override {

@@ -76,8 +76,12 @@ class Llama : public Model {
 
   Var hidden(ModelInput& in) override {
     Var x = run_input_adapters(embed_tokens_(in.ids, compute_), in.packing);
+    // Shared, since a checkpointed block runs again in the backward pass, when `in` is gone.
+    const auto packing = std::make_shared<const Packing>(in.packing);
     for (size_t i = 0; i < layers_.size(); ++i)
-      x = run_block([&, i](const Var& h) { return block(i, h, in.packing, in.cache); }, x);
+      x = run_block([this, i, packing,
+                     cache = in.cache](const Var& h) { return block(i, h, *packing, cache); },
+                    x);
     return norm_(x);
   }
   Var lm_loss(const Var& h, std::span<const int32_t> labels) override {

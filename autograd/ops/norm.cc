@@ -1,0 +1,80 @@
+// Layer and RMS norm over the last dimension; statistics are kept for the backward pass.
+#include "engine/kernels/norm.h"
+
+#include "autograd/ops.h"
+#include "autograd/ops/helpers.h"
+
+namespace lk {
+
+Var layer_norm(const Var& x, const Var& gain, const Var& bias, float eps) {
+  const int64_t d = x.dim(-1), rows = row_count(x.value());
+  require(gain.value().numel() == d && bias.value().numel() == d,
+          "layer_norm: x {}, gain {}, bias {}", x.shape().str(), gain.shape().str(),
+          bias.shape().str());
+  const DType acc = acc_dtype(x.dtype());
+  const Tensor g = gain.value().to(acc), b = bias.value().to(acc);
+  Tensor y = Tensor::empty(x.shape(), x.dtype()), mean = Tensor::empty({rows}, acc),
+         rstd = Tensor::empty({rows}, acc);
+  on_float(x.dtype(), [&](auto isa, auto type) {
+    using T = decltype(type);
+    using A = acc_t<T>;
+    layer_norm_forward(isa, y.data<T>(), mean.data<A>(), rstd.data<A>(), x.value().data<T>(),
+                       g.data<A>(), b.data<A>(), rows, d, static_cast<A>(eps));
+  });
+  if (!will_record({x, gain, bias})) return y;
+  return record(
+      "layer_norm", y, {x, gain, bias},
+      [x_saved = x.needs_grad() || gain.needs_grad() ? x.value() : Tensor(), mean, rstd, g, acc,
+       rows, d, gt = gain.dtype(), bt = bias.dtype()](const Tensor& dy, const Need& need) {
+        std::vector<Tensor> grads(3);
+        if (need[0]) grads[0] = Tensor::empty(dy.shape(), dy.dtype());
+        if (need[1]) grads[1] = Tensor::empty({d}, acc);
+        if (need[2]) grads[2] = Tensor::empty({d}, acc);
+        on_float(dy.dtype(), [&](auto isa, auto type) {
+          using T = decltype(type);
+          using A = acc_t<T>;
+          layer_norm_backward(isa, need[0] ? grads[0].data<T>() : nullptr,
+                              need[1] ? grads[1].data<A>() : nullptr,
+                              need[2] ? grads[2].data<A>() : nullptr, dy.data<T>(),
+                              x_saved.defined() ? x_saved.data<T>() : nullptr, mean.data<A>(),
+                              rstd.data<A>(), g.data<A>(), rows, d);
+        });
+        if (need[1]) grads[1] = grads[1].to(gt);
+        if (need[2]) grads[2] = grads[2].to(bt);
+        return grads;
+      });
+}
+
+Var rms_norm(const Var& x, const Var& gain, float eps) {
+  const int64_t d = x.dim(-1), rows = row_count(x.value());
+  require(gain.value().numel() == d, "rms_norm: x {}, gain {}", x.shape().str(),
+          gain.shape().str());
+  const DType acc = acc_dtype(x.dtype());
+  const Tensor g = gain.value().to(acc);
+  Tensor y = Tensor::empty(x.shape(), x.dtype()), rstd = Tensor::empty({rows}, acc);
+  on_float(x.dtype(), [&](auto isa, auto type) {
+    using T = decltype(type);
+    using A = acc_t<T>;
+    rms_norm_forward(isa, y.data<T>(), rstd.data<A>(), x.value().data<T>(), g.data<A>(), rows, d,
+                     static_cast<A>(eps));
+  });
+  if (!will_record({x, gain})) return y;
+  return record("rms_norm", y, {x, gain},
+                [x_saved = x.value(), rstd, g, acc, rows, d, gt = gain.dtype()](const Tensor& dy,
+                                                                                const Need& need) {
+                  std::vector<Tensor> grads(2);
+                  if (need[0]) grads[0] = Tensor::empty(dy.shape(), dy.dtype());
+                  if (need[1]) grads[1] = Tensor::empty({d}, acc);
+                  on_float(dy.dtype(), [&](auto isa, auto type) {
+                    using T = decltype(type);
+                    using A = acc_t<T>;
+                    rms_norm_backward(isa, need[0] ? grads[0].data<T>() : nullptr,
+                                      need[1] ? grads[1].data<A>() : nullptr, dy.data<T>(),
+                                      x_saved.data<T>(), rstd.data<A>(), g.data<A>(), rows, d);
+                  });
+                  if (need[1]) grads[1] = grads[1].to(gt);
+                  return grads;
+                });
+}
+
+}  // namespace lk

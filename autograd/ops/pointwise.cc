@@ -1,0 +1,37 @@
+// y = f(x), dx = f'(x) dy. The functions stand in engine/kernels/pointwise.h.
+#include "engine/kernels/pointwise.h"
+
+#include "autograd/ops.h"
+#include "engine/cpu.h"
+
+namespace lk {
+namespace {
+
+template <class F>
+Var pointwise(const char* name, const Var& x) {
+  Tensor y = Tensor::empty(x.shape(), x.dtype());
+  on_float(x.dtype(), [&](auto isa, auto type) {
+    using T = decltype(type);
+    pointwise_forward<F>(isa, y.data<T>(), x.value().data<T>(), y.numel());
+  });
+  if (!will_record({x})) return y;
+  return record(name, y, {x}, [x_saved = x.value()](const Tensor& dy, const Need&) {
+    Tensor dx = Tensor::empty(dy.shape(), dy.dtype());
+    on_float(dy.dtype(), [&](auto isa, auto type) {
+      using T = decltype(type);
+      pointwise_backward<F>(isa, dx.data<T>(), dy.data<T>(), x_saved.data<T>(), dy.numel());
+    });
+    return std::vector<Tensor>{dx};
+  });
+}
+
+}  // namespace
+
+Var gelu(const Var& x) { return pointwise<GeluExact>("gelu", x); }
+Var gelu_tanh(const Var& x) { return pointwise<GeluTanh>("gelu_tanh", x); }
+Var relu(const Var& x) { return pointwise<Relu>("relu", x); }
+Var silu(const Var& x) { return pointwise<Silu>("silu", x); }
+Var tanh(const Var& x) { return pointwise<Tanh>("tanh", x); }
+Var sigmoid(const Var& x) { return pointwise<Sigmoid>("sigmoid", x); }
+
+}  // namespace lk

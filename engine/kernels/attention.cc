@@ -1,0 +1,268 @@
+// One task is a document and a head (forward) or a document and a key head (backward). Its keys and
+// values are copied once into panels of the accumulator type: k^T in blocks of kKeys columns, so
+// that a row of scores is a run of vectors, and v (or k) with rows padded to whole vectors. Queries
+// come in blocks of kQueries; the softmax is the running one of FlashAttention. The products bound
+// it.
+#include "engine/kernels/attention.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "engine/kernels/attention_tile.h"
+#include "engine/kernels/math.h"
+#include "engine/memory.h"
+#include "engine/parallel.h"
+#include "engine/rng.h"
+
+namespace lk {
+namespace {
+
+constexpr int64_t kQueries = 32, kKeys = 64;
+
+// Scratch of one task.
+template <class Isa, class A>
+class Panel {
+ public:
+  explicit Panel(int64_t count)
+      : bytes_(static_cast<size_t>(count) * sizeof(A)),
+        data_(static_cast<A*>(allocate(bytes_, Category::workspace))) {
+    std::fill_n(data_, count, A(0));
+  }
+  ~Panel() { deallocate(data_, bytes_, Category::workspace); }
+  Panel(const Panel&) = delete;
+  Panel& operator=(const Panel&) = delete;
+  A* get() { return data_; }
+
+ private:
+  size_t bytes_;
+  A* data_;
+};
+
+// Where a document's rows lie, and which keys each query sees.
+struct Document {
+  int64_t q0, q_rows, k0, k_rows, shift;
+  Document(const AttentionShape& s, int64_t b)
+      : q0(s.q_offsets[b]),
+        q_rows(s.q_offsets[b + 1] - s.q_offsets[b]),
+        k0(s.k_offsets[b]),
+        k_rows(s.k_offsets[b + 1] - s.k_offsets[b]),
+        shift(k_rows - q_rows) {}
+  int64_t last(const AttentionShape& s, int64_t i) const {
+    return s.causal ? std::min(k_rows - 1, i + shift) : k_rows - 1;
+  }
+  int64_t first(const AttentionShape& s, int64_t i) const {
+    return s.causal && s.window > 0 ? std::max<int64_t>(0, i + shift - s.window + 1) : 0;
+  }
+};
+
+template <class Isa>
+int64_t padded(int64_t d) {
+  return (d + 15) / 16 * 16;
+}
+
+// panel [rows, dp] from x, whose rows are `stride` apart.
+template <class Isa, class T, class A>
+void copy_rows(A* panel, int64_t dp, const T* x, int64_t stride, int64_t rows, int64_t d) {
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < d; ++j) panel[i * dp + j] = static_cast<A>(x[i * stride + j]);
+}
+
+// panel: blocks of [d, kKeys], the transposed rows of x.
+template <class Isa, class T, class A>
+void copy_transposed(A* panel, const T* x, int64_t stride, int64_t rows, int64_t d) {
+  for (int64_t i = 0; i < rows; ++i) {
+    A* column = panel + (i / kKeys) * d * kKeys + i % kKeys;
+    for (int64_t j = 0; j < d; ++j) column[j * kKeys] = static_cast<A>(x[i * stride + j]);
+  }
+}
+
+// The factor on a probability: 0 where dropped. A function of the mask's seed and the place alone.
+template <class Isa, class A>
+void apply_dropout(A* p, int64_t keys, int64_t key0, int64_t row, const AttentionShape& s) {
+  const A keep = A(1) / A(1 - s.dropout);
+  for (int64_t j = 0; j < keys; j += 4) {
+    const Philox4 words = philox(
+        s.seed, s.stream, static_cast<uint64_t>(row) << 28 | static_cast<uint64_t>((key0 + j) / 4));
+    for (int64_t l = 0; l < 4 && j + l < keys; ++l)
+      p[j + l] = to_uniform(words[static_cast<size_t>(l)]) >= s.dropout ? p[j + l] * keep : A(0);
+  }
+}
+
+template <class Isa, class T>
+void forward_task(T* out, acc_t<T>* lse, const T* q, const T* k, const T* v,
+                  const AttentionShape& s, int64_t b, int64_t h) {
+  using A = acc_t<T>;
+  const Document doc(s, b);
+  const int64_t d = s.head_dim, dp = padded<Isa>(d), hk = h / (s.heads / s.kv_heads);
+  const int64_t q_stride = s.heads * d, k_stride = s.kv_heads * d,
+                blocks = (doc.k_rows + kKeys - 1) / kKeys;
+  Panel<Isa, A> kt_panel(blocks * d * kKeys), v_panel(blocks * kKeys * dp),
+      work(kQueries * (d + dp + kKeys + 2));
+  A *kt = kt_panel.get(), *vp = v_panel.get();
+  copy_transposed<Isa>(kt, k + doc.k0 * k_stride + hk * d, k_stride, doc.k_rows, d);
+  copy_rows<Isa>(vp, dp, v + doc.k0 * k_stride + hk * d, k_stride, doc.k_rows, d);
+  A *qp = work.get(), *o = qp + kQueries * d, *p = o + kQueries * dp, *most = p + kQueries * kKeys,
+    *total = most + kQueries;
+  const A scale = static_cast<A>(s.scale), low = -std::numeric_limits<A>::infinity();
+
+  for (int64_t i0 = 0; i0 < doc.q_rows; i0 += kQueries) {
+    const int64_t rows = std::min(kQueries, doc.q_rows - i0);
+    copy_rows<Isa>(qp, d, q + (doc.q0 + i0) * q_stride + h * d, q_stride, rows, d);
+    std::fill_n(o, rows * dp, A(0));
+    std::fill_n(most, rows, low);
+    std::fill_n(total, rows, A(0));
+    const int64_t block_end = (doc.last(s, i0 + rows - 1) + kKeys) / kKeys;
+    for (int64_t block = doc.first(s, i0) / kKeys; block < block_end; ++block) {
+      const int64_t j0 = block * kKeys;
+      std::fill_n(p, rows * kKeys, A(0));
+      add_product<Isa, A>(p, kKeys, qp, d, 1, kt + block * d * kKeys, kKeys, rows, kKeys, d);
+      for (int64_t i = 0; i < rows; ++i) {
+        A* pi = p + i * kKeys;
+        const int64_t from = std::max<int64_t>(0, doc.first(s, i0 + i) - j0),
+                      to = std::min(kKeys, doc.last(s, i0 + i) - j0 + 1);
+        for (int64_t j = 0; j < kKeys; ++j) pi[j] = j >= from && j < to ? pi[j] * scale : low;
+        A top = most[i];
+        for (int64_t j = 0; j < kKeys; ++j) top = pi[j] > top ? pi[j] : top;
+        if (top == low) {  // nothing seen yet
+          std::fill_n(pi, kKeys, A(0));
+          continue;
+        }
+        const A shrink = most[i] == low ? A(0) : math::exp(most[i] - top);
+        A lanes[16] = {};
+        for (int64_t j = 0; j < kKeys; j += 16)
+          for (int64_t l = 0; l < 16; ++l) {
+            const A e = math::exp(pi[j + l] - top);
+            pi[j + l] = e;
+            lanes[l] += e;
+          }
+        A sum = 0;
+        for (const A lane : lanes) sum += lane;
+        total[i] = total[i] * shrink + sum;
+        most[i] = top;
+        if (s.dropout > 0) apply_dropout<Isa>(pi, kKeys, j0, (doc.q0 + i0 + i) * s.heads + h, s);
+        if (shrink != A(1))
+          for (int64_t j = 0; j < dp; ++j) o[i * dp + j] *= shrink;
+      }
+      add_product<Isa, A>(o, dp, p, kKeys, 1, vp + j0 * dp, dp, rows, dp,
+                          std::min(kKeys, doc.k_rows - j0));
+    }
+    for (int64_t i = 0; i < rows; ++i) {
+      const A inverse = total[i] > A(0) ? A(1) / total[i] : total[i] == A(0) ? A(0) : total[i];
+      T* to = out + (doc.q0 + i0 + i) * q_stride + h * d;
+      for (int64_t j = 0; j < d; ++j) to[j] = T(o[i * dp + j] * inverse);
+      lse[(doc.q0 + i0 + i) * s.heads + h] = total[i] == A(0) ? low : most[i] + std::log(total[i]);
+    }
+  }
+}
+
+template <class Isa, class T>
+void backward_task(T* dq, T* dk, T* dv, const T* dout, const T* out, const acc_t<T>* lse,
+                   const T* q, const T* k, const T* v, const AttentionShape& s, int64_t b,
+                   int64_t hk) {
+  using A = acc_t<T>;
+  const Document doc(s, b);
+  const int64_t d = s.head_dim, dp = padded<Isa>(d), group = s.heads / s.kv_heads;
+  const int64_t q_stride = s.heads * d, k_stride = s.kv_heads * d,
+                blocks = (doc.k_rows + kKeys - 1) / kKeys;
+  const int64_t panel = blocks * kKeys * dp;
+  Panel<Isa, A> kt_panel(blocks * d * kKeys), vt_panel(blocks * d * kKeys), k_panel(panel),
+      dk_panel(panel), dv_panel(panel), work(kQueries * (3 * dp + 3 * kKeys + 1));
+  const T *k_doc = k + doc.k0 * k_stride + hk * d, *v_doc = v + doc.k0 * k_stride + hk * d;
+  copy_transposed<Isa>(kt_panel.get(), k_doc, k_stride, doc.k_rows, d);
+  copy_transposed<Isa>(vt_panel.get(), v_doc, k_stride, doc.k_rows, d);
+  copy_rows<Isa>(k_panel.get(), dp, k_doc, k_stride, doc.k_rows, d);
+  A *qp = work.get(), *gp = qp + kQueries * dp, *dqp = gp + kQueries * dp, *p = dqp + kQueries * dp,
+    *ds = p + kQueries * kKeys, *dropped = ds + kQueries * kKeys,
+    *delta = dropped + kQueries * kKeys;
+  const A scale = static_cast<A>(s.scale);
+
+  for (int64_t h = hk * group; h < (hk + 1) * group; ++h)
+    for (int64_t i0 = 0; i0 < doc.q_rows; i0 += kQueries) {
+      const int64_t rows = std::min(kQueries, doc.q_rows - i0),
+                    at = (doc.q0 + i0) * q_stride + h * d;
+      copy_rows<Isa>(qp, dp, q + at, q_stride, rows, d);
+      copy_rows<Isa>(gp, dp, dout + at, q_stride, rows, d);
+      std::fill_n(dqp, rows * dp, A(0));
+      for (int64_t i = 0; i < rows; ++i) {
+        A sum = 0;
+        for (int64_t j = 0; j < d; ++j)
+          sum += gp[i * dp + j] * static_cast<A>(out[at + i * q_stride + j]);
+        delta[i] = sum;
+      }
+      const int64_t block_end = (doc.last(s, i0 + rows - 1) + kKeys) / kKeys;
+      for (int64_t block = doc.first(s, i0) / kKeys; block < block_end; ++block) {
+        const int64_t j0 = block * kKeys, keys = std::min(kKeys, doc.k_rows - j0);
+        std::fill_n(p, rows * kKeys, A(0));
+        std::fill_n(ds, rows * kKeys, A(0));
+        add_product<Isa, A>(p, kKeys, qp, dp, 1, kt_panel.get() + block * d * kKeys, kKeys, rows,
+                            kKeys, d);
+        add_product<Isa, A>(ds, kKeys, gp, dp, 1, vt_panel.get() + block * d * kKeys, kKeys, rows,
+                            kKeys, d);
+        for (int64_t i = 0; i < rows; ++i) {
+          A *pi = p + i * kKeys, *di = ds + i * kKeys;
+          const int64_t from = std::max<int64_t>(0, doc.first(s, i0 + i) - j0),
+                        to = std::min(kKeys, doc.last(s, i0 + i) - j0 + 1);
+          const A norm = lse[(doc.q0 + i0 + i) * s.heads + h];
+          for (int64_t j = 0; j < kKeys; ++j) {
+            const A e = math::exp(pi[j] * scale - norm);
+            pi[j] = j >= from && j < to ? e : A(0);
+          }
+          if (s.dropout > 0) {
+            // The mask (0 or 1 / (1 - p)) acts on the probabilities that met v, and on their
+            // gradient.
+            A* mask = dropped + i * kKeys;
+            std::fill_n(mask, kKeys, A(1));
+            apply_dropout<Isa>(mask, kKeys, j0, (doc.q0 + i0 + i) * s.heads + h, s);
+            for (int64_t j = 0; j < kKeys; ++j) {
+              di[j] = pi[j] * (di[j] * mask[j] - delta[i]) * scale;
+              pi[j] *= mask[j];
+            }
+          } else {
+            for (int64_t j = 0; j < kKeys; ++j) di[j] = pi[j] * (di[j] - delta[i]) * scale;
+          }
+        }
+        add_product<Isa, A>(dqp, dp, ds, kKeys, 1, k_panel.get() + j0 * dp, dp, rows, dp, keys);
+        add_product<Isa, A>(dk_panel.get() + j0 * dp, dp, ds, 1, kKeys, qp, dp, keys, dp, rows);
+        add_product<Isa, A>(dv_panel.get() + j0 * dp, dp, p, 1, kKeys, gp, dp, keys, dp, rows);
+      }
+      for (int64_t i = 0; i < rows; ++i)
+        for (int64_t j = 0; j < d; ++j) dq[at + i * q_stride + j] = T(dqp[i * dp + j]);
+    }
+  for (int64_t i = 0; i < doc.k_rows; ++i)
+    for (int64_t j = 0; j < d; ++j) {
+      dk[(doc.k0 + i) * k_stride + hk * d + j] = T(dk_panel.get()[i * dp + j]);
+      dv[(doc.k0 + i) * k_stride + hk * d + j] = T(dv_panel.get()[i * dp + j]);
+    }
+}
+
+}  // namespace
+
+template <class Isa, class T>
+void attention_forward(Isa, T* out, acc_t<T>* lse, const T* q, const T* k, const T* v,
+                       const AttentionShape& s) {
+  const int64_t tasks = s.documents * s.heads;
+#pragma omp parallel for schedule(dynamic, 1) if (tasks > 1)
+  for (int64_t t = 0; t < tasks; ++t)
+    forward_task<Isa>(out, lse, q, k, v, s, t / s.heads, t % s.heads);
+}
+
+template <class Isa, class T>
+void attention_backward(Isa, T* dq, T* dk, T* dv, const T* dout, const T* out, const acc_t<T>* lse,
+                        const T* q, const T* k, const T* v, const AttentionShape& s) {
+  const int64_t tasks = s.documents * s.kv_heads;
+#pragma omp parallel for schedule(dynamic, 1) if (tasks > 1)
+  for (int64_t t = 0; t < tasks; ++t)
+    backward_task<Isa>(dq, dk, dv, dout, out, lse, q, k, v, s, t / s.kv_heads, t % s.kv_heads);
+}
+
+#define LK_ATTENTION(T)                                                                     \
+  template void attention_forward(LK_ISA, T*, acc_t<T>*, const T*, const T*, const T*,      \
+                                  const AttentionShape&);                                   \
+  template void attention_backward(LK_ISA, T*, T*, T*, const T*, const T*, const acc_t<T>*, \
+                                   const T*, const T*, const T*, const AttentionShape&);
+LK_ATTENTION(float)
+LK_ATTENTION(bf16)
+LK_ATTENTION(double)
+
+}  // namespace lk

@@ -1,0 +1,91 @@
+// y = f(x) element by element, and dx = f'(x) dy. One pair f, df per function, shared by every
+// device.
+#pragma once
+
+#include "engine/dtype.h"
+#include "engine/kernels/math.h"
+
+namespace lk {
+
+struct GeluExact {  // x Phi(x) (Hendrycks and Gimpel 2016)
+  template <class A>
+  [[gnu::always_inline]] static A f(A x) {
+    return x * math::normal_cdf(x);
+  }
+  template <class A>
+  [[gnu::always_inline]] static A df(A x) {
+    return math::normal_cdf(x) + x * math::normal_pdf(x);
+  }
+};
+
+struct GeluTanh {  // 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), GPT-2's gelu_new
+  template <class A>
+  [[gnu::always_inline]] static A f(A x) {
+    return A(0.5) * x * (A(1) + math::tanh(inner(x)));
+  }
+  template <class A>
+  [[gnu::always_inline]] static A df(A x) {
+    const A t = math::tanh(inner(x));
+    return A(0.5) * (A(1) + t) +
+           A(0.5) * x * (A(1) - t * t) * A(0.7978845608028654) * (A(1) + A(0.134145) * x * x);
+  }
+  template <class A>
+  [[gnu::always_inline]] static A inner(A x) {
+    return A(0.7978845608028654) * (x + A(0.044715) * x * x * x);
+  }
+};
+
+struct Relu {
+  template <class A>
+  [[gnu::always_inline]] static A f(A x) {
+    return x > A(0) ? x : x == x ? A(0) : x;  // NaN stays NaN
+  }
+  template <class A>
+  [[gnu::always_inline]] static A df(A x) {
+    return x > A(0) ? A(1) : A(0);
+  }
+};
+
+struct Silu {  // x sigmoid(x)
+  template <class A>
+  [[gnu::always_inline]] static A f(A x) {
+    return x * math::sigmoid(x);
+  }
+  template <class A>
+  [[gnu::always_inline]] static A df(A x) {
+    const A s = math::sigmoid(x);
+    return s * (A(1) + x * (A(1) - s));
+  }
+};
+
+struct Tanh {
+  template <class A>
+  [[gnu::always_inline]] static A f(A x) {
+    return math::tanh(x);
+  }
+  template <class A>
+  [[gnu::always_inline]] static A df(A x) {
+    const A t = math::tanh(x);
+    return A(1) - t * t;
+  }
+};
+
+struct Sigmoid {
+  template <class A>
+  [[gnu::always_inline]] static A f(A x) {
+    return math::sigmoid(x);
+  }
+  template <class A>
+  [[gnu::always_inline]] static A df(A x) {
+    const A s = math::sigmoid(x);
+    return s * (A(1) - s);
+  }
+};
+
+// x, y, dx, dy: [n].
+template <class F, class Isa, class T>
+void pointwise_forward(Isa, T* y, const T* x, int64_t n);
+template <class F, class Isa, class T>
+void pointwise_backward(Isa, T* dx, const T* dy, const T* x, int64_t n);
+
+}  // namespace lk

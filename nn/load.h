@@ -1,0 +1,48 @@
+// From a Hugging Face model folder to a Model, and back.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "nn/config.h"
+#include "nn/model.h"
+
+namespace lk {
+
+struct LoadOptions {
+  Task task = Task::causal_lm;
+  int64_t labels = 0;          // classes of a new head; 0: what config.json says
+  DType compute = DType::f32;  // matrices are held in it; norms and biases in f32
+  uint64_t seed = 0;           // for weights that the files lack
+};
+
+struct LoadedModel {
+  std::unique_ptr<Model> model;
+  Config config;
+  std::vector<std::string> initialised;  // parameters the files lack, now random: a new head
+  std::vector<std::string> unused;       // tensors of the files that the model has no place for
+};
+
+// FOLDER holds config.json and model.safetensors (or shards with an index). Matrices whose dtype is
+// already `compute` stay in the mapped file. Missing weights are an Error, but for a task head's.
+LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& options);
+
+// An untrained model: N(0, initializer_range), norms 1, biases 0.
+std::unique_ptr<Model> make_model(const Config& config, Task task, DType compute, uint64_t seed);
+
+// The model without weights, as config.json describes it; Error for an architecture not known.
+std::unique_ptr<Model> build_model(const Config& config, Task task);
+std::vector<std::string> known_model_types();
+
+// Writes config.json (the loaded one, with `updates` to the labels where the head is new) and
+// model.safetensors in `dtype`.
+void save_model(Model& model, const Config& config, const std::filesystem::path& folder,
+                DType dtype, const std::vector<std::string>& label_names = {});
+
+// Fills a parameter at random, reproducibly from (seed, name). std 0: zeros for biases, ones for
+// norms.
+void initialise(Parameter& parameter, double std, uint64_t seed, DType compute);
+
+}  // namespace lk
