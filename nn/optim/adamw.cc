@@ -1,0 +1,120 @@
+// AdamW (Loshchilov and Hutter 2019), SGD with momentum, and Lion (Chen et al. 2023).
+#include "engine/cpu.h"
+#include "engine/kernels/optimizer.h"
+#include "nn/optim/kinds.h"
+
+namespace lk {
+namespace {
+
+// Calls f(isa, A{}) for a master parameter's dtype.
+template <class F>
+void on_master(const Var& p, F&& f) {
+  on_float(p.dtype(), [&](auto isa, auto type) {
+    if constexpr (std::is_same_v<decltype(type), bf16>)
+      invariant(false, "a trainable parameter in bf16: masters are f32");
+    else
+      f(isa, type);
+  });
+}
+
+class AdamW : public Optimizer {
+ public:
+  AdamW(const OptimizerConfig& config, std::vector<ParamGroup> groups)
+      : Optimizer(std::move(groups)),
+        config_(config),
+        m_(like_parameters("exp_avg", names(), all())),
+        v_(like_parameters("exp_avg_sq", names(), all())) {}
+  void visit_state(const std::function<void(const std::string&, Tensor&)>& f) override {
+    m_.visit(f);
+    v_.visit(f);
+  }
+
+ protected:
+  void update(size_t i, const Var& p, double lr, double weight_decay) override {
+    on_master(p, [&](auto isa, auto type) {
+      using A = decltype(type);
+      adamw_update(isa, p.value().data<A>(), p.grad().data<A>(), m_[i].template data<A>(),
+                   v_[i].template data<A>(), p.value().numel(),
+                   {lr, config_.beta1, config_.beta2, config_.eps, weight_decay, steps});
+    });
+  }
+
+ private:
+  OptimizerConfig config_;
+  StateList m_, v_;
+};
+
+class Sgd : public Optimizer {
+ public:
+  Sgd(const OptimizerConfig& config, std::vector<ParamGroup> groups)
+      : Optimizer(std::move(groups)),
+        momentum_(config.momentum),
+        m_(like_parameters("momentum_buffer", names(), all())) {}
+  void visit_state(const std::function<void(const std::string&, Tensor&)>& f) override {
+    if (momentum_ != 0) m_.visit(f);
+  }
+
+ protected:
+  void update(size_t i, const Var& p, double lr, double weight_decay) override {
+    on_master(p, [&](auto isa, auto type) {
+      using A = decltype(type);
+      // A buffer of zeros times momentum is what the first step of torch does too: m = g.
+      sgd_update(isa, p.value().data<A>(), p.grad().data<A>(),
+                 momentum_ != 0 ? m_[i].template data<A>() : nullptr, p.value().numel(), lr,
+                 momentum_, weight_decay, false);
+    });
+  }
+
+ private:
+  double momentum_;
+  StateList m_;
+};
+
+class Lion : public Optimizer {
+ public:
+  Lion(const OptimizerConfig& config, std::vector<ParamGroup> groups)
+      : Optimizer(std::move(groups)),
+        config_(config),
+        m_(like_parameters("exp_avg", names(), all())) {}
+  void visit_state(const std::function<void(const std::string&, Tensor&)>& f) override {
+    m_.visit(f);
+  }
+
+ protected:
+  void update(size_t i, const Var& p, double lr, double weight_decay) override {
+    on_master(p, [&](auto isa, auto type) {
+      using A = decltype(type);
+      lion_update(isa, p.value().data<A>(), p.grad().data<A>(), m_[i].template data<A>(),
+                  p.value().numel(), lr, config_.beta1, config_.beta2, weight_decay);
+    });
+  }
+
+ private:
+  OptimizerConfig config_;
+  StateList m_;
+};
+
+}  // namespace
+
+StateList like_parameters(const std::string& kind, const std::vector<std::string>& names,
+                          const std::vector<Var>& params) {
+  std::vector<Shape> shapes;
+  std::vector<DType> dtypes;
+  for (const Var& p : params) {
+    shapes.push_back(p.shape());
+    dtypes.push_back(p.dtype());
+  }
+  return {kind, names, shapes, dtypes};
+}
+
+std::unique_ptr<Optimizer> make_adamw(const OptimizerConfig& c, std::vector<ParamGroup> g) {
+  return std::make_unique<AdamW>(c, std::move(g));
+}
+std::unique_ptr<Optimizer> make_sgd(const OptimizerConfig& c, std::vector<ParamGroup> g) {
+  return std::make_unique<Sgd>(c, std::move(g));
+}
+std::unique_ptr<Optimizer> make_lion(const OptimizerConfig& c, std::vector<ParamGroup> g) {
+  return std::make_unique<Lion>(c, std::move(g));
+}
+
+}  // namespace lk

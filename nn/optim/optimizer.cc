@@ -1,0 +1,95 @@
+#include "nn/optim/optimizer.h"
+
+#include <cmath>
+#include <map>
+
+#include "engine/cpu.h"
+#include "engine/kernels/elementwise.h"
+#include "nn/optim/kinds.h"
+
+namespace lk {
+namespace {
+
+using Maker = std::unique_ptr<Optimizer> (*)(const OptimizerConfig&, std::vector<ParamGroup>);
+const std::map<std::string, Maker>& makers() {
+  static const std::map<std::string, Maker> table{
+      {"adafactor", make_adafactor}, {"adamw", make_adamw}, {"lion", make_lion}, {"sgd", make_sgd}};
+  return table;
+}
+
+double square_sum(const Tensor& g) {
+  double total = 0;
+  visit_float(g.dtype(), [&](auto type) {
+    using T = decltype(type);
+    for (const T x : g.span<T>()) total += static_cast<double>(x) * static_cast<double>(x);
+  });
+  return total;
+}
+
+}  // namespace
+
+void Optimizer::step(double lr) {
+  ++steps;
+  size_t index = 0;
+  for (const ParamGroup& group : groups_)
+    for (const auto& [name, p] : group.params) {
+      if (p.grad().defined()) update(index, p, lr * group.lr_scale, group.weight_decay);
+      ++index;
+    }
+}
+
+void Optimizer::zero_grad() {
+  for (const ParamGroup& group : groups_)
+    for (const auto& [name, p] : group.params) p.set_grad({});
+}
+
+std::vector<Var> Optimizer::all() const {
+  std::vector<Var> out;
+  for (const ParamGroup& group : groups_)
+    for (const auto& [name, p] : group.params) out.push_back(p);
+  return out;
+}
+
+std::vector<std::string> Optimizer::names() const {
+  std::vector<std::string> out;
+  for (const ParamGroup& group : groups_)
+    for (const auto& [name, p] : group.params) out.push_back(name);
+  return out;
+}
+
+std::vector<std::string> known_optimizers() {
+  std::vector<std::string> out;
+  for (const auto& [name, maker] : makers()) out.push_back(name);
+  return out;
+}
+
+std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config,
+                                          std::vector<ParamGroup> groups) {
+  const auto found = makers().find(config.name);
+  if (found != makers().end()) return found->second(config, std::move(groups));
+  std::string known;
+  for (const std::string& name : known_optimizers()) known += (known.empty() ? "" : ", ") + name;
+  fail("unknown optimizer '{}' (known: {})", config.name, known);
+}
+
+double clip_grad_norm(const std::vector<ParamGroup>& groups, double max_norm) {
+  double total = 0;
+  for (const ParamGroup& group : groups)
+    for (const auto& [name, p] : group.params)
+      if (p.grad().defined()) total += square_sum(p.grad());
+  const double norm = std::sqrt(total);
+  const double factor = max_norm / (norm + 1e-6);
+  if (max_norm <= 0 || !std::isfinite(norm) || factor >= 1) return norm;
+  for (const ParamGroup& group : groups)
+    for (const auto& [name, p] : group.params) {
+      const Tensor& g = p.grad();
+      if (!g.defined()) continue;
+      on_float(g.dtype(), [&](auto isa, auto type) {
+        using T = decltype(type);
+        scale_forward(isa, g.data<T>(), g.data<T>(), static_cast<acc_t<T>>(factor), g.numel());
+      });
+    }
+  return norm;
+}
+
+}  // namespace lk
