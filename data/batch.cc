@@ -1,0 +1,222 @@
+#include "data/batch.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "engine/error.h"
+#include "engine/files/json.h"
+#include "engine/rng.h"
+
+namespace lk {
+namespace {
+
+[[noreturn]] void too_long(const std::filesystem::path& file, int64_t line, int64_t length,
+                           int64_t limit) {
+  fail(
+      "{}:{}: the example has {} tokens, more than the {} allowed; shorten it, raise --max-length "
+      "up to the model's context, or pass "
+      "--truncate",
+      file.string(), line, length, limit);
+}
+
+}  // namespace
+
+std::vector<int32_t> encode_prompt(const Tokenizer& tokenizer, const std::string& input,
+                                   const EncodeOptions& options) {
+  return tokenizer.encode(input + options.separator, true);
+}
+
+Example encode_pair_example(const Tokenizer& tokenizer, const TextData& data,
+                            const TextRecord& record, const EncodeOptions& options) {
+  Example e;
+  e.ids = encode_prompt(tokenizer, record.input, options);
+  const size_t prompt = e.ids.size();
+  require(prompt > 0, "{}:{}: the input has no tokens", data.file.string(), record.line);
+  const std::vector<TokenId> answer = tokenizer.encode(record.output, false);
+  e.ids.insert(e.ids.end(), answer.begin(), answer.end());
+  if (options.eos_id >= 0) e.ids.push_back(options.eos_id);
+  require(e.ids.size() > prompt, "{}:{}: the output has no tokens", data.file.string(),
+          record.line);
+  // The last token predicts nothing and need not be read.
+  const auto length = static_cast<int64_t>(e.ids.size()) - 1;
+  if (options.max_length > 0 && length > options.max_length) {
+    if (!options.truncate) too_long(data.file, record.line, length, options.max_length);
+    require(static_cast<int64_t>(prompt) <= options.max_length,
+            "{}:{}: cut to {} tokens, nothing of the output is left (the input has {})",
+            data.file.string(), record.line, options.max_length, prompt);
+    e.ids.resize(static_cast<size_t>(options.max_length) + 1);
+  }
+  for (size_t t = 0; t + 1 < e.ids.size(); ++t)
+    e.labels.push_back(t + 1 >= prompt ? e.ids[t + 1] : -100);
+  e.ids.pop_back();
+  return e;
+}
+
+Example encode_class_example(const Tokenizer& tokenizer, const ClassData& data,
+                             const ClassRecord& record, const std::vector<std::string>& labels,
+                             const EncodeOptions& options) {
+  Example e;
+  const int32_t label = label_index(labels, data, record);
+  const auto limit = options.max_length;
+  const auto fits = [&] { return limit <= 0 || e.length() <= limit; };
+  const auto take = [&](const Encoding& encoding) {
+    e.ids = encoding.ids;
+    e.type_ids = encoding.type_ids;
+  };
+  if (!data.pairs) {
+    e.ids = tokenizer.encode(record.text_a, true);
+    e.type_ids.assign(e.ids.size(), 0);
+    if (!fits() && options.truncate) {
+      // Special tokens at the end stay: the text before them is cut.
+      const auto tail = tokenizer.encode("", true);
+      const size_t after = tail.size() / 2, keep = static_cast<size_t>(limit) - after;
+      e.ids.erase(e.ids.begin() + static_cast<std::ptrdiff_t>(keep),
+                  e.ids.end() - static_cast<std::ptrdiff_t>(after));
+      e.type_ids.resize(e.ids.size());
+    }
+  } else {
+    take(tokenizer.encode_pair(record.text_a, record.text_b, true));
+    if (!fits() && options.truncate) {
+      // The longer of the two gives up a token at a time, as transformers' longest_first does.
+      auto a = tokenizer.encode(record.text_a, false), b = tokenizer.encode(record.text_b, false);
+      for (int64_t excess = e.length() - limit; excess > 0; --excess)
+        (a.size() > b.size() ? a : b).pop_back();
+      // Pieces of specials around the two texts: read them off the encoding of the whole.
+      const auto whole = e;
+      const auto first_a = std::search(whole.ids.begin(), whole.ids.end(), a.begin(), a.end());
+      const auto full_a =
+                     static_cast<std::ptrdiff_t>(tokenizer.encode(record.text_a, false).size()),
+                 full_b =
+                     static_cast<std::ptrdiff_t>(tokenizer.encode(record.text_b, false).size());
+      const auto begin_a = first_a - whole.ids.begin();
+      const auto middle = begin_a + full_a;
+      const auto begin_b = static_cast<std::ptrdiff_t>(
+          std::search(whole.ids.begin() + middle, whole.ids.end(), b.begin(), b.end()) -
+          whole.ids.begin());
+      e.ids.clear();
+      e.type_ids.clear();
+      const auto copy = [&](std::ptrdiff_t from, std::ptrdiff_t to) {
+        e.ids.insert(e.ids.end(), whole.ids.begin() + from, whole.ids.begin() + to);
+        e.type_ids.insert(e.type_ids.end(), whole.type_ids.begin() + from,
+                          whole.type_ids.begin() + to);
+      };
+      copy(0, begin_a + static_cast<std::ptrdiff_t>(a.size()));
+      copy(middle, begin_b + static_cast<std::ptrdiff_t>(b.size()));
+      copy(begin_b + full_b, static_cast<std::ptrdiff_t>(whole.ids.size()));
+    }
+  }
+  if (!fits()) too_long(data.file, record.line, e.length(), limit);
+  e.labels.assign(e.ids.size(), -100);
+  e.class_label = label;
+  return e;
+}
+
+std::vector<Example> encode_text(const Tokenizer& tokenizer, const std::filesystem::path& file,
+                                 int64_t context, int32_t eos_id) {
+  const std::string text = read_text(file);
+  const std::string mark = "<|endoftext|>\n";
+  std::vector<int32_t> stream;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find(mark, at), text.size());
+    if (end > at) {
+      const auto ids = tokenizer.encode(std::string_view(text).substr(at, end - at), false);
+      stream.insert(stream.end(), ids.begin(), ids.end());
+      if (eos_id >= 0) stream.push_back(eos_id);
+    }
+    at = end + mark.size();
+  }
+  require(stream.size() >= 2, "{}: the text is empty", file.string());
+  std::vector<Example> out;
+  const auto total = static_cast<int64_t>(stream.size());
+  for (int64_t begin = 0; begin + 1 < total; begin += context) {
+    const int64_t end = std::min(begin + context, total - 1);
+    Example e;
+    e.ids.assign(stream.begin() + begin, stream.begin() + end);
+    e.labels.assign(stream.begin() + begin + 1, stream.begin() + end + 1);
+    out.push_back(std::move(e));
+  }
+  return out;
+}
+
+Batch make_batch(std::span<const Example* const> examples, int64_t round_to) {
+  Batch b;
+  b.offsets.push_back(0);
+  bool types = false;
+  for (const Example* e : examples) {
+    b.ids.insert(b.ids.end(), e->ids.begin(), e->ids.end());
+    b.labels.insert(b.labels.end(), e->labels.begin(), e->labels.end());
+    types = types || !e->type_ids.empty();
+    b.type_ids.insert(b.type_ids.end(), e->type_ids.begin(), e->type_ids.end());
+    b.type_ids.resize(b.ids.size(), 0);
+    for (int64_t t = 0; t < e->length(); ++t) b.positions.push_back(static_cast<int32_t>(t));
+    b.offsets.push_back(static_cast<int32_t>(b.ids.size()));
+    b.class_labels.push_back(e->class_label);
+    b.labelled += e->class_label != -100;
+  }
+  for (const int32_t label : b.labels) b.labelled += label != -100;
+  b.real_tokens = static_cast<int64_t>(b.ids.size());
+  const int64_t padded = (b.real_tokens + round_to - 1) / round_to * round_to;
+  if (padded > b.real_tokens) {
+    for (int64_t t = 0; t < padded - b.real_tokens; ++t)
+      b.positions.push_back(static_cast<int32_t>(t));
+    b.ids.resize(static_cast<size_t>(padded), 0);
+    b.labels.resize(static_cast<size_t>(padded), -100);
+    b.type_ids.resize(static_cast<size_t>(padded), 0);
+    b.offsets.push_back(static_cast<int32_t>(padded));
+    b.class_labels.push_back(-100);
+  }
+  if (!types) b.type_ids.clear();
+  return b;
+}
+
+std::vector<std::vector<int64_t>> epoch_batches(const std::vector<Example>& examples,
+                                                int64_t batch_size, int64_t token_budget,
+                                                bool group_by_length, uint64_t seed,
+                                                int64_t epoch) {
+  std::vector<int64_t> order(examples.size());
+  std::iota(order.begin(), order.end(), 0);
+  Random random(seed, 0x5348554646ull + static_cast<uint64_t>(epoch));
+  random.shuffle(order);
+  const auto length = [&](int64_t i) { return examples[static_cast<size_t>(i)].length(); };
+  if (group_by_length) {
+    int64_t total = 0;
+    for (const Example& e : examples) total += e.length();
+    const int64_t mean =
+        std::max<int64_t>(1, total / std::max<int64_t>(1, static_cast<int64_t>(examples.size())));
+    const int64_t pool =
+        32 * std::max<int64_t>(1, token_budget > 0 ? token_budget / mean : batch_size);
+    for (size_t at = 0; at < order.size(); at += static_cast<size_t>(pool)) {
+      const auto end = order.begin() + static_cast<std::ptrdiff_t>(
+                                           std::min(order.size(), at + static_cast<size_t>(pool)));
+      std::stable_sort(order.begin() + static_cast<std::ptrdiff_t>(at), end,
+                       [&](int64_t a, int64_t b) { return length(a) > length(b); });
+    }
+  }
+  std::vector<std::vector<int64_t>> batches;
+  int64_t tokens = 0;
+  for (const int64_t i : order) {
+    const bool full =
+        batches.empty() ||
+        (token_budget > 0 ? tokens + length(i) > token_budget
+                          : static_cast<int64_t>(batches.back().size()) == batch_size);
+    if (full) {
+      batches.emplace_back();
+      tokens = 0;
+    }
+    batches.back().push_back(i);
+    tokens += length(i);
+  }
+  if (group_by_length) random.shuffle(batches);
+  return batches;
+}
+
+std::string explain(const Example& example, const Tokenizer& tokenizer) {
+  std::string out;
+  for (size_t t = 0; t < example.ids.size(); ++t) {
+    out += "[" + tokenizer.token(example.ids[t]) + "]";
+    if (example.labels[t] != -100) out += "->[" + tokenizer.token(example.labels[t]) + "] ";
+  }
+  return out;
+}
+
+}  // namespace lk

@@ -1,0 +1,44 @@
+// Data sets from files, one record a line. Every error names file and line.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace lk {
+
+// label<TAB>text or label<TAB>text_a<TAB>text_b
+struct ClassRecord {
+  std::string label, text_a, text_b;
+  int64_t line = 0;
+};
+struct ClassData {
+  std::filesystem::path file;
+  std::vector<ClassRecord> records;
+  bool pairs = false;
+  std::vector<std::string> labels() const;  // sorted, each once
+};
+ClassData read_class_tsv(const std::filesystem::path& file);
+
+// {"input": ..., "output": ...}, and where there are several right answers {"references": [...]}
+struct TextRecord {
+  std::string input, output;
+  std::vector<std::string> references;  // at least the output
+  int64_t line = 0;
+};
+struct TextData {
+  std::filesystem::path file;
+  std::vector<TextRecord> records;
+};
+TextData read_text_jsonl(const std::filesystem::path& file);
+
+enum class DataKind : uint8_t { class_tsv, text_jsonl, plain_text };
+// By extension: .tsv, .jsonl, .txt; Error for another.
+DataKind data_kind(const std::filesystem::path& file);
+
+// The index of `label`; Error with file, line and the labels of the training data when it is none
+// of them.
+int32_t label_index(const std::vector<std::string>& labels, const ClassData& data,
+                    const ClassRecord& record);
+
+}  // namespace lk

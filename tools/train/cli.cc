@@ -1,0 +1,99 @@
+#include "tools/train/cli.h"
+
+#include "engine/files/atomic_file.h"
+
+namespace lk {
+
+int run_tool(CLI::App& app, int argc, char** argv, const std::function<void()>& body) {
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : 2;
+  }
+  try {
+    body();
+    return 0;
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "error: {}\n", e.what());
+    return 1;
+  }
+}
+
+void add_config_option(CLI::App& app) {
+  app.set_config("--config", "", "read options from a TOML file; the command line wins");
+}
+
+void add_dtype_option(CLI::App& app, DType& dtype) {
+  app.add_option_function<std::string>(
+         "--dtype", [&dtype](const std::string& name) { dtype = dtype_from_name(name); },
+         "compute in f32 or bf16")
+      ->check(CLI::IsMember({"f32", "bf16"}))
+      ->default_str(std::string(name_of(dtype)));
+}
+
+void add_train_options(CLI::App& app, TrainOptions& o) {
+  const auto positive = CLI::PositiveNumber;
+  const auto not_negative = CLI::NonNegativeNumber;
+  app.add_option("--epochs", o.epochs, "passes over the data")
+      ->capture_default_str()
+      ->check(positive);
+  app.add_option("--max-steps", o.max_steps, "updates; overrides --epochs when above 0")
+      ->capture_default_str()
+      ->check(not_negative);
+  app.add_option("--batch-size", o.batch_size, "examples in a batch")
+      ->capture_default_str()
+      ->check(positive);
+  app.add_option("--tokens-per-batch", o.tokens_per_batch,
+                 "fill batches up to this many tokens instead")
+      ->capture_default_str()
+      ->check(not_negative);
+  app.add_option("--gradient-accumulation-steps", o.accumulate, "batches in an update")
+      ->capture_default_str()
+      ->check(positive);
+  app.add_flag("--group-by-length", o.group_by_length, "put examples of like length together");
+  app.add_option("--lr", o.lr, "peak learning rate")->capture_default_str()->check(positive);
+  app.add_option("--weight-decay", o.weight_decay, "on matrices; none on biases and norms")
+      ->capture_default_str()
+      ->check(not_negative);
+  app.add_option("--max-grad-norm", o.max_grad_norm, "clip the gradient's global norm; 0 does not")
+      ->capture_default_str()
+      ->check(not_negative);
+  app.add_option("--warmup-ratio", o.warmup_ratio, "share of the steps with a rising rate")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1.0));
+  app.add_option("--lr-scheduler", o.schedule, "linear, cosine or constant")
+      ->capture_default_str()
+      ->check(CLI::IsMember(known_schedules()));
+  app.add_option("--optimizer", o.optimizer.name, "adamw, sgd, lion or adafactor")
+      ->capture_default_str()
+      ->check(CLI::IsMember(known_optimizers()));
+  app.add_option("--beta1", o.optimizer.beta1, "of adamw and lion")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 0.99999));
+  app.add_option("--beta2", o.optimizer.beta2, "of adamw and lion")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 0.999999));
+  app.add_option("--momentum", o.optimizer.momentum, "of sgd")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 0.99999));
+  app.add_option("--seed", o.seed, "of initial values, shuffling and dropout")
+      ->capture_default_str();
+  app.add_option("--save-steps", o.save_steps,
+                 "write a checkpoint every so many updates; 0: only when interrupted")
+      ->capture_default_str()
+      ->check(not_negative);
+  app.add_option("--save-total-limit", o.save_total_limit, "checkpoints kept")
+      ->capture_default_str()
+      ->check(positive);
+  app.add_option("--logging-steps", o.logging_steps,
+                 "a line every so many updates, where there is no terminal")
+      ->capture_default_str()
+      ->check(positive);
+  app.add_flag("--resume", o.resume, "go on from the newest checkpoint in --output, bit for bit");
+}
+
+void save_options(const CLI::App& app, const std::filesystem::path& folder) {
+  write_file_atomically(folder / "run.toml", app.config_to_str(true, false));
+}
+
+}  // namespace lk

@@ -1,0 +1,25 @@
+// The frame that every tool's main() stands in, and the options that training tools share.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+
+#include "engine/dtype.h"
+#include "tools/train/trainer.h"
+
+namespace lk {
+
+// Parses, runs, and turns what is thrown into a message and an exit code: 0 done, 1 failed, 2 wrong
+// usage.
+int run_tool(CLI::App& app, int argc, char** argv, const std::function<void()>& body);
+
+void add_train_options(CLI::App& app, TrainOptions& options);
+// --dtype f32|bf16 (f64 is for tests).
+void add_dtype_option(CLI::App& app, DType& dtype);
+// --config run.toml holds the same keys; the command line wins.
+void add_config_option(CLI::App& app);
+// Writes the options in force to FOLDER/run.toml.
+void save_options(const CLI::App& app, const std::filesystem::path& folder);
+
+}  // namespace lk

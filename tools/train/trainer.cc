@@ -1,0 +1,222 @@
+#include "tools/train/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <csignal>
+#include <map>
+
+#include "autograd/ops.h"
+#include "engine/files/checkpoint.h"
+#include "engine/rng.h"
+#include "tools/train/progress.h"
+
+namespace lk {
+namespace {
+
+volatile std::sig_atomic_t g_stop = 0;
+
+// While it lives, the first Ctrl-C (or TERM) asks for a stop after the step; a second one ends the
+// process.
+class StopOnSignal {
+ public:
+  StopOnSignal() {
+    g_stop = 0;
+    for (size_t i = 0; i < 2; ++i) {
+      struct sigaction action {};
+      action.sa_handler = [](int) { g_stop = 1; };
+      action.sa_flags = static_cast<int>(SA_RESETHAND) | SA_RESTART;
+      sigaction(kSignals[i], &action, &old_[i]);
+    }
+  }
+  ~StopOnSignal() {
+    for (size_t i = 0; i < 2; ++i) sigaction(kSignals[i], &old_[i], nullptr);
+  }
+  StopOnSignal(const StopOnSignal&) = delete;
+  StopOnSignal& operator=(const StopOnSignal&) = delete;
+
+ private:
+  static constexpr int kSignals[2] = {SIGINT, SIGTERM};
+  struct sigaction old_[2]{};
+};
+
+// Which batches make which update: epochs follow one another, a last short update closes each.
+class Plan {
+ public:
+  Plan(const std::vector<Example>& examples, const TrainOptions& o)
+      : examples_(examples), options_(o) {
+    const auto per_epoch = static_cast<int64_t>(batches(0).size());
+    updates_per_epoch_ = (per_epoch + o.accumulate - 1) / o.accumulate;
+    total_ = o.max_steps > 0 ? o.max_steps
+                             : static_cast<int64_t>(std::ceil(
+                                   o.epochs * static_cast<double>(updates_per_epoch_) - 1e-9));
+    require(total_ > 0, "there is nothing to train: {} epochs of {} updates", o.epochs,
+            updates_per_epoch_);
+  }
+  int64_t total() const { return total_; }
+  // The batches of update `step` (from 0). With a token budget the number of batches may differ a
+  // little between epochs, so position is kept as (epoch, batch).
+  std::vector<Batch> next() {
+    std::vector<Batch> out;
+    if (epoch_ != loaded_epoch_) {
+      order_ = batches(epoch_);
+      loaded_epoch_ = epoch_;
+    }
+    for (int64_t i = 0; i < options_.accumulate && at_ < static_cast<int64_t>(order_.size());
+         ++i, ++at_) {
+      std::vector<const Example*> chosen;
+      for (const int64_t e : order_[static_cast<size_t>(at_)])
+        chosen.push_back(&examples_[static_cast<size_t>(e)]);
+      out.push_back(make_batch(chosen));
+    }
+    if (at_ == static_cast<int64_t>(order_.size())) {
+      ++epoch_;
+      at_ = 0;
+    }
+    return out;
+  }
+  int64_t epoch() const { return epoch_; }
+  int64_t batch() const { return at_; }
+  void seek(int64_t epoch, int64_t batch) {
+    epoch_ = epoch;
+    at_ = batch;
+  }
+
+ private:
+  std::vector<std::vector<int64_t>> batches(int64_t epoch) const {
+    return epoch_batches(examples_, options_.batch_size, options_.tokens_per_batch,
+                         options_.group_by_length, options_.seed, epoch);
+  }
+  const std::vector<Example>& examples_;
+  const TrainOptions& options_;
+  std::vector<std::vector<int64_t>> order_;
+  int64_t epoch_ = 0, at_ = 0, loaded_epoch_ = -1, updates_per_epoch_ = 0, total_ = 0;
+};
+
+void save_state(const TrainOptions& o, Optimizer& optimizer, const Plan& plan, int64_t step) {
+  std::vector<NamedTensor> tensors;
+  for (const ParamGroup& group : optimizer.groups())
+    for (const auto& [name, p] : group.params) tensors.push_back({"param." + name, p.value()});
+  optimizer.visit_state([&](const std::string& name, Tensor& t) {
+    tensors.push_back({"optimizer." + name, t});
+  });
+  save_checkpoint(checkpoint_path(o.output, step),
+                  {{"step", std::to_string(step)},
+                   {"optimizer_steps", std::to_string(optimizer.steps)},
+                   {"epoch", std::to_string(plan.epoch())},
+                   {"batch", std::to_string(plan.batch())},
+                   {"dropout_stream", std::to_string(dropout_state().next_stream)},
+                   {"fingerprint", o.fingerprint}},
+                  tensors);
+  prune_checkpoints(o.output, o.save_total_limit);
+}
+
+// Puts the newest checkpoint back; returns its step, 0 when there is none.
+int64_t restore_state(const TrainOptions& o, Optimizer& optimizer, Plan& plan) {
+  std::vector<std::string> damaged;
+  const auto found = latest_checkpoint(o.output, damaged);
+  for (const std::string& d : damaged) fmt::print(stderr, "skipped a damaged checkpoint: {}\n", d);
+  require(found.has_value(),
+          "{}: there is no checkpoint to resume from; start the run without --resume",
+          o.output.string());
+  require(found->text("fingerprint") == o.fingerprint,
+          "{}: the checkpoint was written with other options or data:\n  then: {}\n  now:  "
+          "{}\nresume with the same ones",
+          found->file.string(), found->text("fingerprint"), o.fingerprint);
+  const auto put = [&](const std::string& name, const Tensor& to) {
+    const Tensor& from = found->tensor(name);
+    require(from.shape() == to.shape() && from.dtype() == to.dtype(),
+            "{}: '{}' is {} {}, expected {} {}", found->file.string(), name, name_of(from.dtype()),
+            from.shape().str(), name_of(to.dtype()), to.shape().str());
+    to.copy_from(from);
+  };
+  for (const ParamGroup& group : optimizer.groups())
+    for (const auto& [name, p] : group.params) put("param." + name, p.value());
+  optimizer.visit_state([&](const std::string& name, Tensor& t) { put("optimizer." + name, t); });
+  optimizer.steps = found->integer("optimizer_steps");
+  plan.seek(found->integer("epoch"), found->integer("batch"));
+  dropout_state().next_stream = static_cast<uint64_t>(found->integer("dropout_stream"));
+  return found->integer("step");
+}
+
+}  // namespace
+
+ModelInput as_input(const Batch& batch) {
+  return {batch.ids, {batch.positions, batch.labels, batch.type_ids, batch.offsets}, nullptr};
+}
+
+Var language_loss(Model& model, const Batch& batch) {
+  ModelInput in = as_input(batch);
+  const Var h = model.hidden(in);
+  return model.lm_loss(h, in.packing.labels);
+}
+
+Var class_loss(Model& model, const Batch& batch) {
+  ModelInput in = as_input(batch);
+  const Var h = model.hidden(in);
+  return cross_entropy(model.class_logits(h, in.packing), batch.class_labels);
+}
+
+TrainResult train(Model& model, std::vector<ParamGroup> groups,
+                  const std::vector<Example>& examples, const BatchLoss& loss,
+                  const TrainOptions& o) {
+  require(!examples.empty(), "the training data is empty");
+  int64_t trainable = 0;
+  for (const ParamGroup& g : groups) trainable += static_cast<int64_t>(g.params.size());
+  require(trainable > 0, "no parameter is trainable");
+  Plan plan(examples, o);
+  const auto optimizer = make_optimizer(o.optimizer, std::move(groups));
+  dropout_state() = {o.seed, 1};
+  int64_t step = o.resume ? restore_state(o, *optimizer, plan) : 0;
+  if (o.resume) fmt::print(stderr, "resumed after step {} of {}\n", step, plan.total());
+  const Schedule schedule{o.schedule,
+                          static_cast<int64_t>(o.warmup_ratio * static_cast<double>(plan.total())),
+                          plan.total()};
+  learning_rate_factor(schedule, 0);  // an unknown name is an error before the first step
+
+  const StopOnSignal guard;
+  Progress progress(step, plan.total(), o.logging_steps);
+  TrainResult result;
+  model.training = true;
+  int64_t saved = -1;
+  while (step < plan.total() && !g_stop) {
+    const std::vector<Batch> batches = plan.next();
+    int64_t labelled = 0;
+    for (const Batch& b : batches) labelled += b.labelled;
+    require(labelled > 0, "step {}: no token of the batch carries a label; is the output empty?",
+            step + 1);
+    double total = 0;
+    for (const Batch& b : batches) {
+      const Var sum = loss(model, b);
+      total += sum.value().item();
+      // Normalised by the labels of the whole update, so that accumulation equals one big batch.
+      backward(scale(sum, 1.0f / static_cast<float>(labelled)));
+      result.tokens += b.real_tokens;
+    }
+    result.last_loss = total / static_cast<double>(labelled);
+    const double norm = clip_grad_norm(optimizer->groups(), o.max_grad_norm);
+    if (!std::isfinite(result.last_loss) || !std::isfinite(norm)) {
+      progress.finish();
+      fail(
+          "step {}: the loss is {} and the gradient norm {}; training stops, the last good "
+          "checkpoint stays. Try a lower --lr, "
+          "--max-grad-norm 1, or --dtype f32",
+          step + 1, result.last_loss, norm);
+    }
+    const double lr = o.lr * learning_rate_factor(schedule, step);
+    optimizer->step(lr);
+    optimizer->zero_grad();
+    ++step;
+    progress.show(step, result.last_loss, norm, lr, result.tokens);
+    if (o.save_steps > 0 && step % o.save_steps == 0) save_state(o, *optimizer, plan, saved = step);
+  }
+  progress.finish();
+  model.training = false;
+  result.interrupted = step < plan.total();
+  if (saved != step && (o.save_steps > 0 || result.interrupted))
+    save_state(o, *optimizer, plan, step);
+  result.steps = step;
+  result.seconds = progress.seconds();
+  return result;
+}
+
+}  // namespace lk

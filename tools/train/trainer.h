@@ -1,0 +1,55 @@
+// The training loop of `pretrain` and `finetune`: batches in, updates out, checkpoints that
+// continue bit for bit, progress, and a clean stop at Ctrl-C.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "data/batch.h"
+#include "nn/model.h"
+#include "nn/optim/optimizer.h"
+#include "nn/optim/schedule.h"
+
+namespace lk {
+
+struct TrainOptions {
+  double epochs = 3;
+  int64_t max_steps = 0;         // > 0: instead of epochs
+  int64_t batch_size = 8;        // examples in a batch
+  int64_t tokens_per_batch = 0;  // > 0: instead of batch_size
+  int64_t accumulate = 1;        // batches in an update
+  bool group_by_length = false;
+  double lr = 1e-3, weight_decay = 0.0, max_grad_norm = 1.0, warmup_ratio = 0.06;
+  std::string schedule = "linear";
+  OptimizerConfig optimizer;
+  uint64_t seed = 0;
+  int64_t save_steps = 0;  // 0: a checkpoint at the end only
+  int64_t save_total_limit = 2;
+  int64_t logging_steps = 10;
+  std::filesystem::path output;
+  bool resume = false;
+  std::string fingerprint;  // of what must be the same for a resumed run
+};
+
+struct TrainResult {
+  int64_t steps = 0, tokens = 0;
+  double seconds = 0, last_loss = 0;
+  bool interrupted = false;
+};
+
+// The summed loss of a batch; Batch::labelled says over how many labels.
+using BatchLoss = std::function<Var(Model& model, const Batch& batch)>;
+Var language_loss(Model& model, const Batch& batch);
+Var class_loss(Model& model, const Batch& batch);
+// A packed batch as a model takes it.
+ModelInput as_input(const Batch& batch);
+
+// `groups`: what is trained. Called every `evaluate_every` steps (> 0) and at the end: `evaluate`
+// may print.
+TrainResult train(Model& model, std::vector<ParamGroup> groups,
+                  const std::vector<Example>& examples, const BatchLoss& loss,
+                  const TrainOptions& options);
+
+}  // namespace lk
