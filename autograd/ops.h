@@ -22,7 +22,7 @@ namespace lk {
 Var linear(const Var& x, const Var& weight, const Var& bias = {}, bool in_out = false);
 // y = base + scale * (x A^T) B^T. x [T, in], A [r, in], B [out, r], base [T, out] (Hu et al. 2021,
 // eq. 3).
-Var low_rank_add(const Var& base, const Var& x, const Var& a, const Var& b, float scale);
+Var low_rank_add(Var base, const Var& x, const Var& a, const Var& b, float scale);
 
 // --- element by element
 // -------------------------------------------------------------------------------

@@ -90,7 +90,7 @@ struct BertNormalizer {
   }
   static void clean(char32_t c, std::string& out) {
     const bool blank = c == '\t' || c == '\n' || c == '\r';
-    if (c == 0 || c == 0xFFFD || (!blank && unicode::is_other(c))) return;
+    if (c == 0 || c == 0xFFFD || (!blank && unicode::is_bert_control(c))) return;
     unicode::append(out, unicode::is_white_space(c) ? U' ' : c);
   }
   void operator()(NormalText& t) const {
@@ -107,7 +107,7 @@ struct BertNormalizer {
       });
     if (strip_accents) {
       t.text = unicode::normal_form(t.text, unicode::Form::kNfd);
-      drop(t, unicode::is_nonspacing_mark);
+      drop(t, unicode::is_bert_accent);
     }
     if (lowercase) lk::lowercase(t);
   }
@@ -146,7 +146,7 @@ Normalizer parse_nested(const JsonNode& node, int depth) {
   if (type == "NFKC") return normal_form(unicode::Form::kNfkc);
   if (type == "NFKD") return normal_form(unicode::Form::kNfkd);
   if (type == "Lowercase") return lowercase;
-  if (type == "StripAccents") return [](NormalText& t) { drop(t, unicode::is_mark); };
+  if (type == "StripAccents") return [](NormalText& t) { drop(t, unicode::is_accent); };
   if (type == "Strip") return parse_strip(node);
   if (type == "Replace") return parse_replace(node);
   if (type == "Prepend")

@@ -78,10 +78,6 @@ PieceStep parse_metaspace(const JsonNode& node) {
   };
 }
 
-bool is_bert_punctuation(char32_t c) {
-  return unicode::is_ascii_punctuation(c) || unicode::is_punctuation(c);
-}
-
 // `\w+|[^\w\s]+`: runs of word characters and runs of what is neither word nor space.
 void match_words(std::string_view text, StretchSink sink) {
   const auto kind_of = [](char32_t c) {
@@ -121,18 +117,18 @@ PieceStep parse_step(const JsonNode& node, const std::string& type) {
   if (type == "WhitespaceSplit") return char_split(unicode::is_white_space, Behavior::kRemoved);
   if (type == "Punctuation") {
     const auto behavior = node.find("behavior");
-    return char_split(is_bert_punctuation,
+    return char_split(unicode::is_bert_punctuation,
                       behavior ? parse_behavior(*behavior) : Behavior::kIsolated);
   }
   if (type == "Digits")
-    return char_split(unicode::is_number, node.boolean_or("individual_digits", false)
-                                              ? Behavior::kIsolated
-                                              : Behavior::kContiguous);
+    return char_split(unicode::is_digit, node.boolean_or("individual_digits", false)
+                                             ? Behavior::kIsolated
+                                             : Behavior::kContiguous);
   if (type == "Metaspace") return parse_metaspace(node);
   if (type == "BertPreTokenizer") {
     std::vector<PieceStep> steps;
     steps.push_back(char_split(unicode::is_white_space, Behavior::kRemoved));
-    steps.push_back(char_split(is_bert_punctuation, Behavior::kIsolated));
+    steps.push_back(char_split(unicode::is_bert_punctuation, Behavior::kIsolated));
     return chain(std::move(steps));
   }
   if (type == "CharDelimiterSplit") {

@@ -103,7 +103,6 @@ Normalizer parse_precompiled(const JsonNode& node) {
           i += part.size();
         }
       }
-      if (at == 0 && out.empty()) t.at_start = false;
       at += length;
     }
     t.text = std::move(out);

@@ -4,7 +4,8 @@
 
 #include <algorithm>
 #include <cstring>
-#include <vector>
+
+#include "data/tokenizer/unicode_tables.h"
 
 namespace lk::unicode {
 
@@ -49,9 +50,10 @@ size_t skip_ascii(std::string_view text, size_t at) {
   return at;
 }
 
-utf8proc_category_t category(char32_t c) {
-  return utf8proc_category(static_cast<utf8proc_int32_t>(c));
-}
+bool between(int category, int first, int last) { return category >= first && category <= last; }
+
+// `says`, what the categories of Unicode 16 say, unless the table knows better.
+bool flipped(bool says, char32_t c, Flip property) { return says != ((flips(c) & property) != 0); }
 
 bool is_ascii_letter(char32_t c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; }
 
@@ -124,31 +126,36 @@ int64_t count_code_points(std::string_view text) {
 
 bool is_letter(char32_t c) {
   if (c < 0x80) return is_ascii_letter(c);
-  const auto g = category(c);
-  return g >= UTF8PROC_CATEGORY_LU && g <= UTF8PROC_CATEGORY_LO;
+  return between(category16(c), UTF8PROC_CATEGORY_LU, UTF8PROC_CATEGORY_LO);
 }
 
 bool is_number(char32_t c) {
   if (c < 0x80) return c >= '0' && c <= '9';
-  const auto g = category(c);
-  return g >= UTF8PROC_CATEGORY_ND && g <= UTF8PROC_CATEGORY_NO;
+  return between(category16(c), UTF8PROC_CATEGORY_ND, UTF8PROC_CATEGORY_NO);
 }
 
-bool is_mark(char32_t c) {
-  const auto g = category(c);
-  return g >= UTF8PROC_CATEGORY_MN && g <= UTF8PROC_CATEGORY_ME;
+bool is_digit(char32_t c) { return flipped(is_number(c), c, kNumber17); }
+
+bool is_accent(char32_t c) {
+  return flipped(between(category16(c), UTF8PROC_CATEGORY_MN, UTF8PROC_CATEGORY_ME), c, kMark9);
 }
 
-bool is_nonspacing_mark(char32_t c) { return category(c) == UTF8PROC_CATEGORY_MN; }
-
-bool is_punctuation(char32_t c) {
-  const auto g = category(c);
-  return g >= UTF8PROC_CATEGORY_PC && g <= UTF8PROC_CATEGORY_PO;
+bool is_bert_accent(char32_t c) {
+  return c >= 0x300 && flipped(category16(c) == UTF8PROC_CATEGORY_MN, c, kNonspacing8);
 }
 
-bool is_other(char32_t c) {
-  const auto g = category(c);
-  return g == UTF8PROC_CATEGORY_CC || g == UTF8PROC_CATEGORY_CF || g == UTF8PROC_CATEGORY_CO;
+bool is_bert_control(char32_t c) {
+  if (c < 0x80) return c < ' ' || c == 0x7F;
+  const int g = category16(c);
+  const bool other =
+      g == UTF8PROC_CATEGORY_CC || g == UTF8PROC_CATEGORY_CF || g == UTF8PROC_CATEGORY_CO;
+  return flipped(other, c, kOther8);
+}
+
+bool is_bert_punctuation(char32_t c) {
+  if (c < 0x80) return c > ' ' && c < 0x7F && !is_ascii_letter(c) && !(c >= '0' && c <= '9');
+  return flipped(between(category16(c), UTF8PROC_CATEGORY_PC, UTF8PROC_CATEGORY_PO), c,
+                 kPunctuation8);
 }
 
 bool is_white_space(char32_t c) {
@@ -159,16 +166,12 @@ bool is_white_space(char32_t c) {
 
 bool is_word(char32_t c) {
   if (c < 0x80) return is_ascii_letter(c) || (c >= '0' && c <= '9') || c == '_';
-  const auto g = category(c);
-  if (g >= UTF8PROC_CATEGORY_LU && g <= UTF8PROC_CATEGORY_NL) return true;  // L, M, Nd, Nl
-  if (g == UTF8PROC_CATEGORY_PC) return true;
+  const int g = category16(c);
+  if (between(g, UTF8PROC_CATEGORY_LU, UTF8PROC_CATEGORY_NL)) return true;  // L, M, Nd, Nl
+  if (g == UTF8PROC_CATEGORY_PC || c == 0x200C || c == 0x200D) return true;
   // The symbols that are Alphabetic all the same: circled and squared letters.
   return (c >= 0x24B6 && c <= 0x24E9) || (c >= 0x1F130 && c <= 0x1F149) ||
          (c >= 0x1F150 && c <= 0x1F169) || (c >= 0x1F170 && c <= 0x1F189);
-}
-
-bool is_ascii_punctuation(char32_t c) {
-  return c < 0x7F && c > ' ' && !is_ascii_letter(c) && !(c >= '0' && c <= '9');
 }
 
 void append_lowercase(std::string& out, char32_t c) {
@@ -176,58 +179,18 @@ void append_lowercase(std::string& out, char32_t c) {
     out += static_cast<char>(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
   } else if (c == 0x130) {  // the only character whose lower case is two
     out += "i\xCC\x87";
+  } else if (c >= 0x10D50 && c <= 0x10D65) {  // newer than utf8proc may be: Garay,
+    append(out, c + 0x20);
+  } else if (c >= 0x16EA0 && c <= 0x16EB8) {  // Beria Erfe,
+    append(out, c + 0x1B);
+  } else if (c == 0x1C89 || c == 0xA7CC || c == 0xA7CE || c == 0xA7D2 || c == 0xA7D4 ||
+             c == 0xA7DA) {  // and some Cyrillic and Latin
+    append(out, c + 1);
+  } else if (c == 0xA7CB || c == 0xA7DC) {
+    append(out, c == 0xA7CB ? 0x264 : 0x19B);
   } else {
     append(out, static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c))));
   }
-}
-
-std::string normal_form(std::string_view text, Form form) {
-  if (skip_ascii(text, 0) + 8 > text.size() &&
-      std::none_of(text.begin(), text.end(), [](char c) { return c & 0x80; }))
-    return std::string(text);
-  const bool compat = form == Form::kNfkc || form == Form::kNfkd;
-  const auto options = static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_DECOMPOSE |
-                                                      (compat ? UTF8PROC_COMPAT : 0));
-  std::vector<utf8proc_int32_t> points;
-  points.reserve(text.size() + 1);
-  utf8proc_int32_t part[32];  // the longest decomposition has 18 code points
-  for (size_t at = 0; at < text.size();) {
-    const CodePoint c = decode_at(text, at);
-    at += c.length;
-    if (c.value < 0x80) {
-      points.push_back(static_cast<utf8proc_int32_t>(c.value));
-      continue;
-    }
-    int boundary = 0;
-    const auto count = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c.value), part, 32,
-                                               options, &boundary);
-    points.insert(points.end(), part, part + std::clamp<utf8proc_ssize_t>(count, 0, 32));
-  }
-  // Canonical order: combining marks sorted by class between starters. utf8proc_map would do this
-  // in quadratic time.
-  const auto combining = [](utf8proc_int32_t c) {
-    return c < 0x300 ? 0 : utf8proc_get_property(c)->combining_class;
-  };
-  for (auto run = points.begin(); run != points.end();) {
-    if (combining(*run) == 0) {
-      ++run;
-      continue;
-    }
-    const auto end = std::find_if(run, points.end(), [&](auto c) { return combining(c) == 0; });
-    std::stable_sort(run, end, [&](auto a, auto b) { return combining(a) < combining(b); });
-    run = end;
-  }
-  if (form == Form::kNfc || form == Form::kNfkc) {
-    points.push_back(0);  // room for the terminator that the call writes
-    const auto count = utf8proc_normalize_utf32(
-        points.data(), static_cast<utf8proc_ssize_t>(points.size() - 1),
-        static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
-    points.resize(static_cast<size_t>(std::max<utf8proc_ssize_t>(count, 0)));
-  }
-  std::string out;
-  out.reserve(text.size());
-  for (const auto c : points) append(out, static_cast<char32_t>(c));
-  return out;
 }
 
 size_t grapheme_length(std::string_view text, size_t at) {

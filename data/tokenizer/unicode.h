@@ -1,4 +1,4 @@
-// UTF-8 and the Unicode properties that tokenizers ask for. Categories come from utf8proc.
+// UTF-8 and the Unicode properties that tokenizers ask for.
 #pragma once
 
 #include <cstdint>
@@ -24,15 +24,17 @@ int length_from_lead(char lead);
 void append(std::string& out, char32_t c);
 int64_t count_code_points(std::string_view text);
 
-bool is_letter(char32_t c);           // general category L
-bool is_number(char32_t c);           // N
-bool is_mark(char32_t c);             // M
-bool is_nonspacing_mark(char32_t c);  // Mn
-bool is_punctuation(char32_t c);      // P
-bool is_other(char32_t c);            // Cc, Cf, Co
-bool is_white_space(char32_t c);      // property White_Space
-bool is_word(char32_t c);             // Alphabetic, M, Nd, Pc: `\w` of a Unicode regex
-bool is_ascii_punctuation(char32_t c);
+// Categories as of Unicode 16, the version of the reference's regular expressions.
+bool is_letter(char32_t c);       // L
+bool is_number(char32_t c);       // N
+bool is_white_space(char32_t c);  // property White_Space
+bool is_word(char32_t c);         // Alphabetic, M, Nd, Pc, Join_Control: `\w`
+// Categories of the versions that the reference's normalizers and pre-tokenizers use.
+bool is_digit(char32_t c);             // N in Unicode 17: Digits
+bool is_accent(char32_t c);            // M in Unicode 9: StripAccents
+bool is_bert_accent(char32_t c);       // Mn in Unicode 8: BertNormalizer
+bool is_bert_control(char32_t c);      // Cc, Cf, Co in Unicode 8: BertNormalizer
+bool is_bert_punctuation(char32_t c);  // ASCII punctuation and P in Unicode 8
 
 // Appends the full lower-case mapping of c (context free: a final sigma stays medial).
 void append_lowercase(std::string& out, char32_t c);

@@ -1,0 +1,35 @@
+// The values of adapter_config.json, typed and checked.
+#pragma once
+
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+namespace lk {
+
+class Settings {
+ public:
+  // `source`: what the messages call it, a file name or "the command line".
+  Settings(const nlohmann::json& values, std::string source);
+  Settings(const Settings& other);
+  Settings& operator=(const Settings& other);
+  ~Settings();
+
+  bool has(const std::string& key) const;  // present and not null
+  int64_t integer(const std::string& key, int64_t low, int64_t high) const;
+  double number(const std::string& key, double low, double high) const;
+  bool boolean(const std::string& key) const;
+  std::string text(const std::string& key) const;
+  std::vector<std::string> texts(const std::string& key) const;  // a list; empty when absent
+  bool is_text(const std::string& key) const;
+  void set(const std::string& key, const nlohmann::json& value);
+  const nlohmann::json& json() const { return *values_; }
+  const std::string& source() const { return source_; }
+
+ private:
+  std::unique_ptr<nlohmann::json> values_;
+  std::string source_;
+};
+
+}  // namespace lk

@@ -1,0 +1,252 @@
+// Fine-tunes a model folder on a data file with any method of the registry; writes an adapter.
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "engine/files/atomic_file.h"
+#include "engine/files/folder_lock.h"
+#include "engine/rng.h"
+#include "tools/train/cli.h"
+#include "tools/train/progress.h"
+#include "tools/train/run_model.h"
+
+using namespace lk;
+
+namespace {
+
+struct Options {
+  std::string model, train, dev, method = "lora", separator = "\n";
+  int64_t max_length = 0, samples = 3, dev_limit = 0, max_new_tokens = 96;
+  bool truncate = false, gradient_checkpointing = false, no_baseline = false;
+  DType dtype = DType::f32;
+  TrainOptions run;
+  std::map<std::string, std::string> method_flags;  // flag to what was given
+};
+
+// The settings of a method: its defaults, then what the command line gave.
+Settings method_settings(const MethodInfo& info, const std::map<std::string, std::string>& given) {
+  nlohmann::json values = nlohmann::json::object();
+  for (const MethodOption& option : info.options) {
+    values[option.key] = nlohmann::json::parse(option.value);
+    const auto found = given.find(option.flag);
+    if (found == given.end() || found->second.empty()) continue;
+    const std::string& text = found->second;
+    const auto parsed = nlohmann::json::parse(text, nullptr, false);
+    if (option.key == "target_modules") {
+      const bool expression =
+          text == "all-linear" || text.find_first_of("*+?()[]|\\^$") != std::string::npos;
+      if (expression)
+        values[option.key] = text;
+      else
+        values[option.key] = CLI::detail::split(text, ',');
+    } else {
+      values[option.key] =
+          parsed.is_discarded() || parsed.is_structured() ? nlohmann::json(text) : parsed;
+    }
+  }
+  for (const auto& [flag, text] : given)
+    require(text.empty() || std::any_of(info.options.begin(), info.options.end(),
+                                        [&](const MethodOption& o) { return o.flag == flag; }),
+            "--{} is no option of the method '{}'", flag, info.name);
+  return Settings(values, "the command line");
+}
+
+void show_samples(const char* title, const Scores& scores, const std::vector<std::string>& inputs,
+                  int64_t count) {
+  fmt::print("\n{}\n", title);
+  for (size_t i = 0;
+       i < std::min({inputs.size(), scores.outputs.size(), static_cast<size_t>(count)}); ++i)
+    fmt::print("  {}\n    -> {}\n", inputs[i],
+               scores.outputs[i].empty() ? "(nothing)" : scores.outputs[i]);
+}
+
+// The data of a run, of whichever kind.
+struct TaskData {
+  DataKind kind;
+  ClassData train_class, dev_class;
+  TextData train_text, dev_text;
+  std::vector<std::string> labels, dev_inputs;
+};
+
+TaskData read_data(const Options& o) {
+  TaskData t;
+  t.kind = data_kind(o.train);
+  if (t.kind == DataKind::class_tsv) {
+    t.train_class = read_class_tsv(o.train);
+    t.labels = t.train_class.labels();
+    require(t.labels.size() >= 2, "{}: only the label '{}' occurs; a classifier needs two or more",
+            o.train, t.labels[0]);
+  } else if (t.kind == DataKind::text_jsonl) {
+    t.train_text = read_text_jsonl(o.train);
+  }
+  if (o.dev.empty()) return t;
+  require(data_kind(o.dev) == t.kind, "{} and {} are of different kinds", o.train, o.dev);
+  if (t.kind == DataKind::class_tsv) {
+    t.dev_class = read_class_tsv(o.dev);
+    for (const ClassRecord& r : t.dev_class.records) {
+      label_index(t.labels, t.dev_class, r);
+      t.dev_inputs.push_back(r.text_a + (r.text_b.empty() ? "" : " | " + r.text_b));
+    }
+  } else if (t.kind == DataKind::text_jsonl) {
+    t.dev_text = read_text_jsonl(o.dev);
+    for (const TextRecord& r : t.dev_text.records) t.dev_inputs.push_back(r.input);
+  }
+  return t;
+}
+
+Scores score_dev(const Options& o, const TaskData& t, Model& model, const Tokenizer& tokenizer) {
+  const ScoreOptions s{o.separator, o.max_new_tokens, o.max_length, o.dev_limit, o.truncate};
+  if (t.kind == DataKind::class_tsv) return score_class(model, tokenizer, t.dev_class, t.labels, s);
+  return score_text(model, tokenizer, t.dev_text, s);
+}
+
+std::vector<Example> encode_train(const Options& o, const TaskData& t, const Model& model,
+                                  const Tokenizer& tokenizer) {
+  EncodeOptions e;
+  const ModelInfo& info = model.info();
+  e.max_length = o.max_length > 0 ? o.max_length : info.max_positions;
+  require(e.max_length <= info.max_positions, "--max-length {} is above the model's context of {}",
+          e.max_length, info.max_positions);
+  e.truncate = o.truncate;
+  e.separator = o.separator;
+  e.eos_id = info.eos_ids.empty() ? -1 : info.eos_ids[0];
+  std::vector<Example> out;
+  if (t.kind == DataKind::class_tsv)
+    for (const ClassRecord& r : t.train_class.records)
+      out.push_back(encode_class_example(tokenizer, t.train_class, r, t.labels, e));
+  else if (t.kind == DataKind::text_jsonl)
+    for (const TextRecord& r : t.train_text.records)
+      out.push_back(encode_pair_example(tokenizer, t.train_text, r, e));
+  else
+    out = encode_text(tokenizer, o.train, e.max_length, e.eos_id);
+  return out;
+}
+
+void finetune(const CLI::App& app, Options o) {
+  const MethodInfo& info = find_method(o.method);
+  if (app.count("--lr") == 0) o.run.lr = info.default_lr;
+  const TaskData data = read_data(o);
+  const FolderLock lock(o.run.output);
+  save_options(app, o.run.output);
+
+  LoadOptions load;
+  load.task = data.kind == DataKind::class_tsv ? Task::classification : Task::causal_lm;
+  load.labels = static_cast<int64_t>(data.labels.size());
+  load.compute = o.dtype;
+  load.seed = o.run.seed;
+  LoadedModel loaded = load_model(o.model, load);
+  Model& model = *loaded.model;
+  model.gradient_checkpointing = o.gradient_checkpointing;
+  const Tokenizer tokenizer = Tokenizer::load(o.model);
+  require(tokenizer.vocab_size() <= model.info().vocab_size,
+          "{}: the tokenizer has {} tokens, the model's embedding {}", o.model,
+          tokenizer.vocab_size(), model.info().vocab_size);
+  for (const std::string& name : loaded.initialised) fmt::print(stderr, "new weights: {}\n", name);
+
+  const auto examples = encode_train(o, data, model, tokenizer);
+  int64_t tokens = 0;
+  for (const Example& e : examples) tokens += e.length();
+  fmt::print("{} examples, {} tokens; {}\n", examples.size(), tokens, model.info().architecture);
+
+  const bool scored = !data.dev_inputs.empty();
+  Scores before;
+  if (scored && !o.no_baseline && data.kind == DataKind::text_jsonl) {
+    before = score_dev(o, data, model, tokenizer);
+    show_samples("Before, the base answers:", before, data.dev_inputs, o.samples);
+    fmt::print("  held out: {}\n\n", before.line());
+  }
+
+  const auto method = info.make(method_settings(info, o.method_flags));
+  method->attach(model, o.run.seed);
+  std::vector<ParamGroup> groups(2);
+  int64_t trained = 0, total = 0;
+  model.visit_parameters([&](const Parameter& p) { total += p.shape.numel(); });
+  method->visit([&](const Parameter& p) { total += p.shape.numel(); });
+  groups[0].weight_decay = o.run.weight_decay;
+  for (Parameter* p : select_parameters(model, *method)) {
+    groups[p->shape.rank() >= 2 ? 0 : 1].params.emplace_back(p->name, p->var);
+    trained += p->shape.numel();
+  }
+  fmt::print("{}: {} of {} parameters train ({:.2f} %)\n", info.name, trained, total,
+             100.0 * static_cast<double>(trained) / static_cast<double>(total));
+  std::fflush(stdout);
+
+  o.run.fingerprint = fmt::format(
+      "{} {} {} {} {} examples lr {} seed {} batch {}/{} accumulate {} {} {} steps {} epochs {}",
+      o.model, o.train, info.name, method->settings().json().dump(), examples.size(), o.run.lr,
+      o.run.seed, o.run.batch_size, o.run.tokens_per_batch, o.run.accumulate, name_of(o.dtype),
+      o.run.optimizer.name, o.run.max_steps, o.run.epochs);
+  const TrainResult result =
+      train(model, std::move(groups), examples,
+            data.kind == DataKind::class_tsv ? class_loss : language_loss, o.run);
+  require(!result.interrupted,
+          "interrupted after step {}; go on with the same command and --resume", result.steps);
+  fmt::print("trained {} steps in {}, {:.0f} tokens/s, last loss {:.4f}\n", result.steps,
+             human_time(result.seconds),
+             static_cast<double>(result.tokens) / std::max(result.seconds, 1e-9), result.last_loss);
+
+  const std::filesystem::path adapter = o.run.output / "adapter";
+  save_adapter(adapter, model, *method, info, o.model, data.labels);
+  if (scored) {
+    const Scores after = score_dev(o, data, model, tokenizer);
+    show_samples("After:", after, data.dev_inputs, o.samples);
+    if (!before.values.empty()) fmt::print("  held out before: {}\n", before.line());
+    fmt::print("  held out after:  {}\n", after.line());
+    nlohmann::json results;
+    for (const auto& [name, value] : before.values) results["before"][name] = value;
+    for (const auto& [name, value] : after.values) results["after"][name] = value;
+    results["steps"] = result.steps;
+    results["train_seconds"] = result.seconds;
+    results["trained_parameters"] = trained;
+    write_file_atomically(o.run.output / "results.json", results.dump(2) + "\n");
+  }
+  const auto size =
+      static_cast<int64_t>(std::filesystem::file_size(adapter / "adapter_model.safetensors"));
+  fmt::print("\nadapter: {} ({}); peak memory {}\n", adapter.string(), human_bytes(size),
+             human_bytes(peak_rss_bytes()));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("finetune: adapt a model folder to a data file, training only a few parameters");
+  Options o;
+  add_config_option(app);
+  app.add_option("--model", o.model, "Hugging Face model folder")->required();
+  app.add_option(
+         "--train", o.train,
+         "data: .tsv (label<TAB>text[<TAB>text_b]), .jsonl ({\"input\", \"output\"}) or .txt")
+      ->required();
+  app.add_option("--dev", o.dev, "held-out data of the same kind");
+  app.add_option("--output", o.run.output, "folder for adapter, checkpoints and results")
+      ->required();
+  std::string names;
+  for (const MethodInfo& m : methods())
+    names += "\n  " + m.name + ": " + m.summary + " (" + m.paper + ")";
+  app.add_option("--method", o.method, "what trains:" + names)->capture_default_str();
+  for (const MethodInfo& m : methods())
+    for (const MethodOption& option : m.options)
+      if (!o.method_flags.count(option.flag))
+        app.add_option("--" + option.flag, o.method_flags[option.flag],
+                       m.name + ": " + option.help + " [" + option.value + "]");
+  app.add_option("--max-length", o.max_length, "most tokens of an example; 0: the model's context")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  app.add_flag("--truncate", o.truncate, "cut longer examples instead of stopping");
+  app.add_option("--separator", o.separator, "between input and output")->capture_default_str();
+  app.add_flag("--gradient-checkpointing", o.gradient_checkpointing,
+               "less memory for about a third more time");
+  app.add_option("--samples", o.samples, "outputs shown before and after")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--dev-limit", o.dev_limit, "score the first records of --dev only; 0: all")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--max-new-tokens", o.max_new_tokens, "of generated outputs")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  app.add_flag("--no-baseline", o.no_baseline, "do not score the base first");
+  add_dtype_option(app, o.dtype);
+  add_train_options(app, o.run);
+  return run_tool(app, argc, argv, [&] { finetune(app, o); });
+}

@@ -1,0 +1,49 @@
+// Continues prompts with a model, with an adapter or without.
+#include <iostream>
+
+#include "data/batch.h"
+#include "nn/generate.h"
+#include "tools/train/cli.h"
+#include "tools/train/run_model.h"
+
+using namespace lk;
+
+int main(int argc, char** argv) {
+  CLI::App app("generate: continue a prompt, from --prompt or one a line from standard input");
+  std::string model, adapter, prompt, separator = "\n";
+  GenerateOptions o;
+  DType dtype = DType::f32;
+  bool raw = false;
+  app.add_option("--model", model, "Hugging Face model folder; with --adapter it may be left out");
+  app.add_option("--adapter", adapter, "adapter folder");
+  app.add_option("--prompt", prompt, "the text to continue");
+  app.add_option("--separator", separator, "put after the prompt, as in training")
+      ->capture_default_str();
+  app.add_flag("--raw", raw, "put nothing after the prompt");
+  app.add_option("--max-new-tokens", o.max_new_tokens, "")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  app.add_option("--temperature", o.temperature, "0: the likeliest token each time")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--top-k", o.top_k, "sample among the k likeliest; 0: all")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--top-p", o.top_p, "sample among the likeliest that hold this probability")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1.0));
+  app.add_option("--seed", o.seed, "of sampling")->capture_default_str();
+  add_dtype_option(app, dtype);
+  return run_tool(app, argc, argv, [&] {
+    OpenModel open = open_model(model, adapter, dtype);
+    const auto answer = [&](const std::string& text) {
+      EncodeOptions encode;
+      encode.separator = raw ? "" : separator;
+      const std::vector<int32_t> ids = encode_prompt(open.tokenizer, text, encode);
+      fmt::print("{}\n", open.tokenizer.decode(generate(*open.model, {ids}, o)[0]));
+    };
+    if (!prompt.empty()) return answer(prompt);
+    for (std::string line; std::getline(std::cin, line);)
+      if (!line.empty()) answer(line);
+  });
+}

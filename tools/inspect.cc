@@ -1,0 +1,101 @@
+// What a model folder, an adapter or a data file holds.
+#include <map>
+
+#include "data/batch.h"
+#include "engine/files/safetensors.h"
+#include "tools/train/cli.h"
+#include "tools/train/progress.h"
+#include "tools/train/run_model.h"
+
+using namespace lk;
+
+namespace {
+
+void list_tensors(const WeightFiles& files, bool all) {
+  std::map<DType, int64_t> bytes;
+  int64_t count = 0;
+  for (const std::string& name : files.names()) {
+    const int64_t n = files.shape(name).numel();
+    count += n;
+    bytes[files.dtype(name)] += n * size_of(files.dtype(name));
+    if (all)
+      fmt::print("  {:<72} {:>5} {}\n", name, name_of(files.dtype(name)), files.shape(name).str());
+  }
+  fmt::print("parameters: {} in {} tensors", count, files.names().size());
+  for (const auto& [dtype, n] : bytes) fmt::print(", {} in {}", human_bytes(n), name_of(dtype));
+  fmt::print("\n");
+}
+
+void inspect_model(const std::filesystem::path& folder, bool all) {
+  const Config config = Config::load(folder);
+  const bool classifier = config.architecture().find("SequenceClassification") != std::string::npos;
+  const auto model =
+      build_model(config, classifier                                  ? Task::classification
+                          : config.string("model_type", "") == "bert" ? Task::none
+                                                                      : Task::causal_lm);
+  const ModelInfo& info = model->info();
+  fmt::print(
+      "architecture: {}\nlayers {}, hidden_size {}, heads {} (key heads {}), vocabulary {}, "
+      "context {}\n",
+      config.architecture(), info.layers, info.hidden_size, info.heads, info.kv_heads,
+      info.vocab_size, info.max_positions);
+  list_tensors(WeightFiles::open(folder), all);
+  const Tokenizer tokenizer = Tokenizer::load(folder);
+  fmt::print("tokenizer: {}, {} tokens\n", tokenizer.kind(), tokenizer.vocab_size());
+  std::map<std::string, std::pair<std::string, int>> targets;
+  model->visit_linears([&](const Linear& l) {
+    auto& entry = targets[l.name().substr(l.name().rfind('.') + 1)];
+    entry.first = name_of(l.role());
+    ++entry.second;
+  });
+  fmt::print("target modules:");
+  for (const auto& [name, entry] : targets)
+    fmt::print(" {} ({}, {}x)", name, entry.first, entry.second);
+  fmt::print("\n");
+}
+
+void inspect_data(const std::string& data, const std::string& model, int64_t count) {
+  const Tokenizer tokenizer = Tokenizer::load(model);
+  EncodeOptions e;
+  const auto eos = Config::load(model).ids("eos_token_id");
+  e.eos_id = eos.empty() ? -1 : eos[0];
+  if (data_kind(data) == DataKind::class_tsv) {
+    const ClassData d = read_class_tsv(data);
+    const auto labels = d.labels();
+    fmt::print("{} records, {} labels\n", d.records.size(), labels.size());
+    for (size_t i = 0; i < d.records.size() && static_cast<int64_t>(i) < count; ++i)
+      fmt::print("{} = {}\n", d.records[i].label,
+                 explain(encode_class_example(tokenizer, d, d.records[i], labels, e), tokenizer));
+    return;
+  }
+  require(data_kind(data) == DataKind::text_jsonl, "{}: --data takes .tsv or .jsonl", data);
+  const TextData d = read_text_jsonl(data);
+  fmt::print("{} records; -> marks the tokens that carry loss\n", d.records.size());
+  for (size_t i = 0; i < d.records.size() && static_cast<int64_t>(i) < count; ++i)
+    fmt::print("{}\n", explain(encode_pair_example(tokenizer, d, d.records[i], e), tokenizer));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("inspect: what a model or adapter folder is, and what a data file becomes");
+  std::string folder, data;
+  bool all = false;
+  int64_t count = 2;
+  app.add_option("folder", folder, "model or adapter folder")->required();
+  app.add_flag("--tensors", all, "list every tensor");
+  app.add_option("--data", data, "show how records of this file are tokenized by the model");
+  app.add_option("--count", count, "records of --data shown")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  return run_tool(app, argc, argv, [&] {
+    if (!data.empty()) return inspect_data(data, folder, count);
+    if (!std::filesystem::exists(std::filesystem::path(folder) / "adapter_config.json"))
+      return inspect_model(folder, all);
+    const AdapterConfig adapter = read_adapter_config(folder);
+    fmt::print("adapter: {} ({}), base {}\n", adapter.info->name, adapter.info->paper,
+               adapter.base.empty() ? "not named" : adapter.base);
+    list_tensors(WeightFiles::open(std::filesystem::path(folder) / "adapter_model.safetensors"),
+                 all);
+  });
+}

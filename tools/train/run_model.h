@@ -1,0 +1,46 @@
+// Opening what a person points at: a base folder, with an adapter folder where one is given.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+#include "data/tokenizer/tokenizer.h"
+#include "nn/load.h"
+#include "peft/adapter_files.h"
+
+namespace lk {
+
+struct OpenModel {
+  std::unique_ptr<Model> model;
+  std::unique_ptr<Method> method;  // of the adapter; null without one
+  Config config;
+  Tokenizer tokenizer;
+  std::string base;                 // folder
+  std::vector<std::string> labels;  // of a classifier
+};
+
+// model: a base folder; adapter: a folder written by finetune, or "". With an adapter, model may be
+// "": then the adapter's base_model_name_or_path is used.
+OpenModel open_model(const std::string& model, const std::string& adapter, DType compute);
+
+// What a model does on a data file, for people and for tests.
+struct Scores {
+  std::vector<std::pair<std::string, double>> values;  // name, score; the first is the main one
+  std::vector<std::string> outputs;                    // generated texts, or predicted labels
+  std::string line() const;
+};
+struct ScoreOptions {
+  std::string separator = "\n";
+  int64_t max_new_tokens = 96, max_length = 0, limit = 0;  // limit > 0: the first records only
+  bool truncate = false;
+};
+Scores score(OpenModel& open, const std::filesystem::path& data, const ScoreOptions& options);
+Scores score_text(Model& model, const Tokenizer& tokenizer, const TextData& data,
+                  const ScoreOptions& options);
+Scores score_class(Model& model, const Tokenizer& tokenizer, const ClassData& data,
+                   const std::vector<std::string>& labels, const ScoreOptions& options);
+
+}  // namespace lk
