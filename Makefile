@@ -37,8 +37,45 @@ KERNEL_OBJ := $(foreach isa,$(ISAS),$(patsubst %.cc,$(BUILD)/obj/$(isa)/%.o,$(KE
 LIB_OBJ    := $(call obj,$(LIB_SRC)) $(KERNEL_OBJ)
 TOOLS      := $(patsubst tools/%.cc,$(BIN)/%,$(TOOL_SRC))
 
-.PHONY: all clean
+.PHONY: all deps demo test check format format-check lint sanitize clean
+.DEFAULT_GOAL := all
 all: $(TOOLS)
+
+# Debian's names of what is needed; only what is missing is installed.
+PACKAGES := g++ make libdnnl-dev liblapacke-dev libopenblas-dev libfmt-dev libpcre2-dev libutf8proc-dev \
+            libxxhash-dev nlohmann-json3-dev libcli11-dev doctest-dev
+deps:
+	@tools/install_packages.sh $(PACKAGES)
+
+demo: deps
+	@$(MAKE) --no-print-directory all
+	@sh tools/demo.sh $(BUILD)/demo
+
+test: deps
+	@$(MAKE) --no-print-directory $(BIN)/tests all
+	@$(BIN)/tests
+
+# The structure: which folder may include which, one op one basename, kernels free of stray symbols.
+check: $(KERNEL_OBJ)
+	@sh tools/check_layers.sh
+	@sh tools/check_kernels.sh $(BUILD) $(ISAS)
+
+SOURCES = $(shell git ls-files '*.cc' '*.h')
+format:
+	clang-format-14 -i $(SOURCES)
+
+format-check:
+	@tools/install_packages.sh clang-format-14
+	@clang-format-14 --dry-run --Werror $(SOURCES)
+
+lint: format-check
+	@tools/install_packages.sh clang-tidy-14
+	@clang-tidy-14 --quiet $(LIB_SRC) $(TOOL_LIB) $(TOOL_SRC) -- -std=c++20 -I. -fopenmp
+
+sanitize: deps
+	@$(MAKE) --no-print-directory BUILD=build/sanitize BIN=build/sanitize/bin OPT='-O1 -g1' \
+	  SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined' build/sanitize/bin/tests
+	@ASAN_OPTIONS=detect_leaks=0 build/sanitize/bin/tests
 
 $(BUILD)/obj/%.o: %.cc
 	@mkdir -p $(@D)

@@ -18,20 +18,22 @@ struct GeluExact {  // x Phi(x) (Hendrycks and Gimpel 2016)
   }
 };
 
-struct GeluTanh {  // 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), GPT-2's gelu_new
+// 0.5 x (1 + tanh(u)) with u = sqrt(2 / pi) (x + 0.044715 x^3), GPT-2's gelu_new; (1 + tanh(u)) / 2
+// is sigmoid(2 u), which loses no digits in the tail.
+struct GeluTanh {
   template <class A>
   [[gnu::always_inline]] static A f(A x) {
-    return A(0.5) * x * (A(1) + math::tanh(inner(x)));
+    return x * math::sigmoid(twice_u(x));
   }
   template <class A>
   [[gnu::always_inline]] static A df(A x) {
-    const A t = math::tanh(inner(x));
-    return A(0.5) * (A(1) + t) +
-           A(0.5) * x * (A(1) - t * t) * A(0.7978845608028654) * (A(1) + A(0.134145) * x * x);
+    const A u2 = twice_u(x);
+    return math::sigmoid(u2) + x * math::sigmoid(u2) * math::sigmoid(-u2) * A(1.5957691216057308) *
+                                   (A(1) + A(0.134145) * x * x);
   }
   template <class A>
-  [[gnu::always_inline]] static A inner(A x) {
-    return A(0.7978845608028654) * (x + A(0.044715) * x * x * x);
+  [[gnu::always_inline]] static A twice_u(A x) {
+    return A(1.5957691216057308) * (x + A(0.044715) * x * x * x);
   }
 };
 
@@ -65,8 +67,8 @@ struct Tanh {
   }
   template <class A>
   [[gnu::always_inline]] static A df(A x) {
-    const A t = math::tanh(x);
-    return A(1) - t * t;
+    return A(4) * math::sigmoid(A(2) * x) *
+           math::sigmoid(A(-2) * x);  // 1 - tanh(x)^2 without cancellation
   }
 };
 
