@@ -5,7 +5,7 @@ out=${1:-build/demo}
 rm -rf "$out"
 echo "== Fine-tune data/base on data/demo/train.jsonl with LoRA =="
 bin/finetune --model data/base --train data/demo/train.jsonl --dev data/demo/dev.jsonl --output "$out" --method lora --rank 4 --alpha 16 \
-  --target-modules q_proj,v_proj,down_proj --epochs 2 --batch-size 16 --group-by-length --lr 5e-3 --dtype f32
+  --target-modules all-linear --epochs 2 --batch-size 16 --group-by-length --lr 5e-3 --dtype f32
 echo
 echo "== Held out for good: data/demo/test.jsonl =="
 printf 'base:    '
