@@ -115,10 +115,14 @@ std::unique_ptr<Method> load_adapter(const std::filesystem::path& folder,
     p.set(t.to(p.defined() ? p.var.dtype() : DType::f32));
     used.insert(name);
   });
-  for (const std::string& name : tensors->names())
-    require(used.count(name) > 0,
+  for (const std::string& name : tensors->names()) {
+    // With bias "all", HF PEFT writes the head's bias twice more: as trained and as it was.
+    const bool copy = name.find(".modules_to_save.") != std::string::npos ||
+                      name.find(".original_module.") != std::string::npos;
+    require(copy || used.count(name) > 0,
             "{}: tensor '{}' has no place in this model; the adapter belongs to another",
             file.string(), name);
+  }
   return method;
 }
 

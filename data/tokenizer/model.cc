@@ -1,44 +1,45 @@
 #include "data/tokenizer/model.h"
 
-#include "data/tokenizer/json_node.h"
+#include "data/tokenizer/json_reader.h"
 
 namespace lk {
 
-Vocab parse_vocab(const JsonNode& node) {
-  node.expect_object();
+using VocabKind = ModelTables::VocabKind;
+
+Vocab parse_vocab(const JsonNode& node, const ModelTables& tables) {
+  if (tables.vocab_kind != VocabKind::kObject)
+    node.fail("the member \"vocab\", an object of token to id, is missing");
   // Ids must be nearly dense: tables by id take memory for the largest one.
-  const auto count = static_cast<int64_t>(node.size());
+  const auto count = static_cast<int64_t>(tables.ids.size());
   const int64_t most = 2 * count + 1000;
-  size_t bytes = 0;
-  for (const auto& entry : node.json().items()) bytes += entry.key().size();
   Vocab vocab;
-  vocab.reserve(count, bytes);
-  for (const auto& entry : node.json().items()) {
-    const Json& id = entry.value();
-    if (!id.is_number_integer() || (id.is_number_unsigned() && id.get<uint64_t>() > INT32_MAX) ||
-        id.get<int64_t>() < 0 || id.get<int64_t>() > most)
-      node.fail("token \"{}\" has the id {}, expected an integer from 0 to {} ({} tokens)",
-                entry.key(), id.dump(), most, count);
-    const auto value = id.get<TokenId>();
-    if (!vocab.add(entry.key(), value))
-      node.fail("tokens \"{}\" and \"{}\" have the same id {}", vocab.token(value), entry.key(),
-                value);
+  vocab.reserve(tables.ids.size(), tables.tokens.bytes());
+  for (size_t i = 0; i < tables.ids.size(); ++i) {
+    const auto token = tables.tokens[i];
+    const int64_t id = tables.ids[i];
+    if (id < 0 || id > most)
+      node.fail("vocab: token \"{}\" has the id {}, expected one from 0 to {} ({} tokens)", token,
+                id, most, count);
+    if (vocab.find(token) != Vocab::kNone) node.fail("vocab: token \"{}\" stands twice", token);
+    if (!vocab.add(token, static_cast<TokenId>(id)))
+      node.fail("vocab: tokens \"{}\" and \"{}\" have the same id {}",
+                vocab.token(static_cast<TokenId>(id)), token, id);
   }
   return vocab;
 }
 
-std::unique_ptr<TokenModel> parse_model(const JsonNode& node) {
+std::unique_ptr<Model> parse_model(const JsonNode& node, const ModelTables& tables) {
   node.expect_object();
   std::string type;
   if (const auto named = node.find("type"))
     type = named->text();
-  else if (node.find("merges"))  // files of older versions name no type
+  else if (tables.has_merges)  // files of older versions name no type
     type = "BPE";
-  else if (node.find("vocab"))
-    type = node.at("vocab").json().is_array() ? "Unigram" : "WordPiece";
-  if (type == "BPE") return parse_bpe(node);
-  if (type == "WordPiece") return parse_word_piece(node);
-  if (type == "Unigram") return parse_unigram(node);
+  else
+    type = tables.vocab_kind == VocabKind::kArray ? "Unigram" : "WordPiece";
+  if (type == "BPE") return parse_bpe(node, tables);
+  if (type == "WordPiece") return parse_word_piece(node, tables);
+  if (type == "Unigram") return parse_unigram(node, tables);
   node.fail("unsupported model type \"{}\" (supported: BPE, WordPiece, Unigram)", type);
 }
 

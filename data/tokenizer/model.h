@@ -12,6 +12,7 @@
 namespace lk {
 
 class JsonNode;
+struct ModelTables;
 
 class TokenModel {
  public:
@@ -29,13 +30,13 @@ class TokenModel {
   Vocab vocab_;
 };
 
-// Reads the `model` field of a tokenizer.json. Throws Error naming the field.
-std::unique_ptr<TokenModel> parse_model(const JsonNode& node);
-std::unique_ptr<TokenModel> parse_bpe(const JsonNode& node);
-std::unique_ptr<TokenModel> parse_word_piece(const JsonNode& node);
-std::unique_ptr<TokenModel> parse_unigram(const JsonNode& node);
+// Reads the `model` field of a tokenizer.json and its tables. Throws Error naming the field.
+std::unique_ptr<Model> parse_model(const JsonNode& node, const ModelTables& tables);
+std::unique_ptr<Model> parse_bpe(const JsonNode& node, const ModelTables& tables);
+std::unique_ptr<Model> parse_word_piece(const JsonNode& node, const ModelTables& tables);
+std::unique_ptr<Model> parse_unigram(const JsonNode& node, const ModelTables& tables);
 
-// Reads `vocab`, an object of token to id, as BPE and WordPiece have it.
-Vocab parse_vocab(const JsonNode& node);
+// The vocabulary of BPE and WordPiece, an object of token to id.
+Vocab parse_vocab(const JsonNode& node, const ModelTables& tables);
 
 }  // namespace lk

@@ -1,0 +1,217 @@
+// Times a training step or generation on random weights; prints one JSON line, the fields of the
+// peers'.
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "autograd/ops.h"
+#include "engine/gemm.h"
+#include "engine/parallel.h"
+#include "engine/rng.h"
+#include "nn/generate.h"
+#include "peft/method.h"
+#include "tools/train/cli.h"
+
+using namespace lk;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+const Clock::time_point kStart = Clock::now();
+
+const std::map<std::string, std::string>& configs() {
+  static const std::map<std::string, std::string> table{
+      {"gpt2-small", R"({"model_type":"gpt2","embd_pdrop":0,"attn_pdrop":0,"resid_pdrop":0})"},
+      {"llama-160m",
+       R"({"model_type":"llama","num_hidden_layers":12,"hidden_size":768,"num_attention_heads":12,"num_key_value_heads":4,
+           "intermediate_size":2048,"vocab_size":32000,"tie_word_embeddings":false,"rms_norm_eps":1e-6})"},
+      {"minilm",
+       R"({"model_type":"bert","num_hidden_layers":6,"hidden_size":384,"num_attention_heads":12,"intermediate_size":1536,
+           "vocab_size":30522,"max_position_embeddings":512,"hidden_dropout_prob":0,"attention_probs_dropout_prob":0,"num_labels":2})"}};
+  return table;
+}
+
+double median(std::vector<double> v) {
+  std::sort(v.begin(), v.end());
+  return v[v.size() / 2];
+}
+
+// A 2048^3 product in the model's dtype, in GFLOP/s: what the library reaches on this machine.
+double gemm_ceiling(DType dtype) {
+  const int64_t n = 2048;
+  const Tensor a = Tensor::full({n, n}, dtype, 0.5), b = Tensor::full({n, n}, dtype, 0.25),
+               c = Tensor::empty({n, n}, dtype);
+  gemm(c, a, b);
+  const auto start = Clock::now();
+  for (int i = 0; i < 4; ++i) gemm(c, a, b);
+  return 4 * 2.0 * static_cast<double>(n * n * n) / since(start) / 1e9;
+}
+
+struct Options {
+  std::string model = "gpt2-small", method = "lora";
+  int64_t batch = 4, seq = 256, steps = 5, rank = 8, prompt = 64, new_tokens = 128;
+  DType dtype = DType::f32;
+  bool checkpointing = false;
+};
+
+void bench_step(const Options& o) {
+  const Config config = Config::parse(configs().at(o.model), o.model);
+  const Task task = o.model == "minilm" ? Task::classification : Task::causal_lm;
+  const auto model = make_model(config, task, o.dtype, 0);
+  model->gradient_checkpointing = o.checkpointing;
+  const MethodInfo& info = find_method(o.method);
+  nlohmann::json values = nlohmann::json::object();
+  for (const MethodOption& option : info.options)
+    values[option.key] = nlohmann::json::parse(option.value);
+  if (values.contains("r")) values["r"] = o.rank;
+  const auto method = info.make(Settings(values, "bench"));
+  method->attach(*model, 0);
+  std::vector<ParamGroup> groups(1);
+  int64_t trained = 0, total = 0;
+  model->visit_parameters([&](Parameter& p) { total += p.shape.numel(); });
+  method->visit([&](Parameter& p) { total += p.shape.numel(); });
+  for (Parameter* p : select_parameters(*model, *method)) {
+    groups[0].params.emplace_back(p->name, p->var);
+    trained += p->shape.numel();
+  }
+  groups[0].weight_decay = 0.01;
+  const auto optimizer = make_optimizer({}, groups);
+  Random random(1);
+  std::vector<Example> examples(static_cast<size_t>(o.batch));
+  for (Example& e : examples) {
+    for (int64_t t = 0; t < o.seq; ++t)
+      e.ids.push_back(5 + static_cast<int32_t>(
+                              random.below(static_cast<uint32_t>(model->info().vocab_size - 5))));
+    e.labels.assign(e.ids.begin() + 1, e.ids.end());
+    e.labels.push_back(-100);
+    if (task == Task::classification) {
+      e.labels.assign(e.ids.size(), -100);
+      e.class_label = static_cast<int32_t>(random.below(2));
+    }
+  }
+  std::vector<const Example*> pointers;
+  for (const Example& e : examples) pointers.push_back(&e);
+  const Batch batch = make_batch(pointers);
+  model->training = true;
+  const double startup = since(kStart);
+  std::vector<double> whole, forward, back, update;
+  double loss = 0, flops = 0, first = 0;
+  for (int64_t i = 0; i < o.steps + 2; ++i) {
+    const double flops_before = gemm_counters().flops;
+    const auto t0 = Clock::now();
+    const Var sum =
+        task == Task::classification ? class_loss(*model, batch) : language_loss(*model, batch);
+    const double t1 = since(t0);
+    backward(scale(sum, 1.0f / static_cast<float>(batch.labelled)));
+    const double t2 = since(t0);
+    optimizer->step(1e-4);
+    optimizer->zero_grad();
+    const double t3 = since(t0);
+    flops = gemm_counters().flops - flops_before;
+    loss = sum.value().item() / static_cast<double>(batch.labelled);
+    if (i == 0) first = since(kStart);
+    if (i < 2) continue;
+    whole.push_back(t3 * 1e3);
+    forward.push_back(t1 * 1e3);
+    back.push_back((t2 - t1) * 1e3);
+    update.push_back((t3 - t2) * 1e3);
+  }
+  // Useful matrix flops: all products of the step (library) and attention's: 2 forward, 5 backward,
+  // each 2 T^2 d per document and layer, half of it under a causal mask.
+  const ModelInfo& m = model->info();
+  flops += static_cast<double>(o.batch * m.layers * o.seq * o.seq * m.heads * m.head_dim) * 2 * 7 *
+           (m.causal ? 0.5 : 1.0);
+  const double peak = static_cast<double>(peak_rss_bytes()) / 1048576.0;
+  const double ceiling = gemm_ceiling(o.dtype), step_ms = median(whole);
+  nlohmann::ordered_json out{{"who", "lorikeet"},
+                             {"model", o.model},
+                             {"method", o.method},
+                             {"batch", o.batch},
+                             {"seq", o.seq},
+                             {"dtype", name_of(o.dtype)},
+                             {"checkpointing", o.checkpointing},
+                             {"trainable_params", trained},
+                             {"total_params", total},
+                             {"step_ms", step_ms},
+                             {"step_ms_min", *std::min_element(whole.begin(), whole.end())},
+                             {"step_ms_max", *std::max_element(whole.begin(), whole.end())},
+                             {"forward_ms", median(forward)},
+                             {"backward_ms", median(back)},
+                             {"optimizer_ms", median(update)},
+                             {"tokens_per_s", static_cast<double>(o.batch * o.seq) / step_ms * 1e3},
+                             {"peak_rss_mb", std::llround(peak)},
+                             {"startup_s", startup},
+                             {"first_step_done_s", first},
+                             {"gemm_ceiling_gflops", ceiling},
+                             {"mfu", flops / (step_ms * 1e-3) / 1e9 / ceiling},
+                             {"loss", loss},
+                             {"threads", max_threads()}};
+  fmt::print("{}\n", out.dump());
+}
+
+void bench_generate(const Options& o) {
+  const auto model =
+      make_model(Config::parse(configs().at(o.model), o.model), Task::causal_lm, o.dtype, 0);
+  Random random(1);
+  std::vector<int32_t> prompt;
+  for (int64_t t = 0; t < o.prompt; ++t)
+    prompt.push_back(5 + static_cast<int32_t>(
+                             random.below(static_cast<uint32_t>(model->info().vocab_size - 5))));
+  GenerateOptions g;
+  g.eos_ids = {-1};  // never ends early
+  g.max_new_tokens = 8;
+  generate(*model, {prompt}, g);
+  g.max_new_tokens = o.new_tokens;
+  double best = 1e9;
+  for (int i = 0; i < 3; ++i) {
+    const auto start = Clock::now();
+    generate(*model, {prompt}, g);
+    best = std::min(best, since(start));
+  }
+  fmt::print("{}\n",
+             nlohmann::ordered_json{{"who", "lorikeet"},
+                                    {"model", o.model},
+                                    {"dtype", name_of(o.dtype)},
+                                    {"prompt", o.prompt},
+                                    {"new", o.new_tokens},
+                                    {"tokens_per_s", static_cast<double>(o.new_tokens) / best}}
+                 .dump());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("bench: time a training step or generation on random weights; prints one JSON line");
+  Options o;
+  app.require_subcommand(1);
+  CLI::App* step =
+      app.add_subcommand("step", "one training step; median of --steps after two to warm up");
+  CLI::App* gen =
+      app.add_subcommand("generate", "greedy generation with a cache, one prompt; best of three");
+  std::vector<std::string> names;
+  for (const auto& [name, text] : configs()) names.push_back(name);
+  for (CLI::App* sub : {step, gen}) {
+    sub->add_option("--model", o.model, "")->capture_default_str()->check(CLI::IsMember(names));
+    add_dtype_option(*sub, o.dtype);
+  }
+  step->add_option("--method", o.method, "a method of the registry")->capture_default_str();
+  step->add_option("--batch", o.batch, "")->capture_default_str()->check(CLI::PositiveNumber);
+  step->add_option("--seq", o.seq, "tokens of each example")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  step->add_option("--steps", o.steps, "")->capture_default_str()->check(CLI::PositiveNumber);
+  step->add_option("--rank", o.rank, "of lora")->capture_default_str()->check(CLI::PositiveNumber);
+  step->add_flag("--checkpointing", o.checkpointing, "gradient checkpointing");
+  gen->add_option("--prompt", o.prompt, "tokens")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  gen->add_option("--new", o.new_tokens, "tokens")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  return run_tool(app, argc, argv, [&] { step->parsed() ? bench_step(o) : bench_generate(o); });
+}
