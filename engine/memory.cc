@@ -84,8 +84,8 @@ void* allocate(size_t bytes, Category category) {
     blocks.pop_back();
     p.stats.cached -= static_cast<int64_t>(size);
   } else {
-    // Batches of many lengths would leave blocks of every size behind: what lies idle stays below what
-    // is in use.
+    // Batches of many lengths would leave blocks of every size behind: what lies idle stays below
+    // what is in use.
     constexpr int64_t kIdle = 64 << 20;
     if (p.stats.cached > p.stats.total_live / 2 + kIdle) release_locked(p);
     data = std::aligned_alloc(kAlignment, size);

@@ -11,6 +11,7 @@
 #include "engine/parallel.h"
 #include "engine/rng.h"
 #include "nn/generate.h"
+#include "nn/load.h"
 #include "peft/method.h"
 #include "tools/train/cli.h"
 

@@ -11,8 +11,10 @@ int main(int argc, char** argv) {
   BpeTrainOptions options;
   app.add_option("files", files, "text files")->required();
   app.add_option("--output", output, "tokenizer.json to write")->required();
-  app.add_option("--vocab-size", options.vocab_size, "the 256 bytes and <|endoftext|> included")->capture_default_str();
-  app.add_option("--min-frequency", options.min_frequency, "a pair seen less often is not merged")->capture_default_str();
+  app.add_option("--vocab-size", options.vocab_size, "the 256 bytes and <|endoftext|> included")
+      ->capture_default_str();
+  app.add_option("--min-frequency", options.min_frequency, "a pair seen less often is not merged")
+      ->capture_default_str();
   return run_tool(app, argc, argv, [&] {
     const Tokenizer tokenizer = train_byte_level_bpe_from_files(files, options);
     tokenizer.save(output);

@@ -72,11 +72,15 @@ void AddedTokens::parse(const JsonNode& node, const Vocab& vocab, const Normaliz
     t.normalized = item.boolean_or("normalized", !t.special);
     if (t.content.empty()) item.fail("the content is empty");
     if (by_content_.contains(t.content)) item.fail("the token \"{}\" stands twice", t.content);
+    // The reference goes by the vocabulary, else by the next free id, whatever the file says.
     t.id = vocab.find(t.content);
-    if (t.id == Vocab::kNone) t.id = next_id;
+    const bool in_vocab = t.id != Vocab::kNone;
+    if (!in_vocab) t.id = next_id;
     if (t.id != id)
-      item.fail("token \"{}\" has the id {}, but {} in the vocabulary of the model", t.content, id,
-                t.id);
+      item.fail("token \"{}\" has the id {}, expected {}, {}", t.content, id, t.id,
+                in_vocab ? "its id in the vocabulary" : "the next free one");
+    if (!in_vocab && vocab.has(t.id))
+      item.fail("token \"{}\" has the id {} of \"{}\"", t.content, id, vocab.token(t.id));
     next_id = std::max(next_id, t.id + 1);
     by_content_.emplace(t.content, tokens_.size());
     by_id_.emplace(t.id, tokens_.size());

@@ -28,7 +28,7 @@ Vocab parse_vocab(const JsonNode& node, const ModelTables& tables) {
   return vocab;
 }
 
-std::unique_ptr<Model> parse_model(const JsonNode& node, const ModelTables& tables) {
+std::unique_ptr<TokenModel> parse_model(const JsonNode& node, const ModelTables& tables) {
   node.expect_object();
   std::string type;
   if (const auto named = node.find("type"))

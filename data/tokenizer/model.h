@@ -31,10 +31,10 @@ class TokenModel {
 };
 
 // Reads the `model` field of a tokenizer.json and its tables. Throws Error naming the field.
-std::unique_ptr<Model> parse_model(const JsonNode& node, const ModelTables& tables);
-std::unique_ptr<Model> parse_bpe(const JsonNode& node, const ModelTables& tables);
-std::unique_ptr<Model> parse_word_piece(const JsonNode& node, const ModelTables& tables);
-std::unique_ptr<Model> parse_unigram(const JsonNode& node, const ModelTables& tables);
+std::unique_ptr<TokenModel> parse_model(const JsonNode& node, const ModelTables& tables);
+std::unique_ptr<TokenModel> parse_bpe(const JsonNode& node, const ModelTables& tables);
+std::unique_ptr<TokenModel> parse_word_piece(const JsonNode& node, const ModelTables& tables);
+std::unique_ptr<TokenModel> parse_unigram(const JsonNode& node, const ModelTables& tables);
 
 // The vocabulary of BPE and WordPiece, an object of token to id.
 Vocab parse_vocab(const JsonNode& node, const ModelTables& tables);

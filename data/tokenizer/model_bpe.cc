@@ -5,7 +5,7 @@
 #include <limits>
 #include <queue>
 
-#include "data/tokenizer/json_node.h"
+#include "data/tokenizer/json_reader.h"
 #include "data/tokenizer/unicode.h"
 
 namespace lk {
@@ -16,22 +16,6 @@ constexpr std::string_view kMark = "\xE2\x96\x81";  // U+2581, which stands for 
 
 uint64_t pack(TokenId left, TokenId right) {
   return static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
-}
-
-// One member of `merges`: "left right" or ["left", "right"].
-std::pair<std::string_view, std::string_view> parse_merge(const Json& merge, const JsonNode& list,
-                                                          size_t index) {
-  if (merge.is_string()) {
-    const std::string_view text = merge.get_ref<const std::string&>();
-    const size_t space = text.find(' ');
-    if (space == text.npos || text.find(' ', space + 1) != text.npos)
-      list.fail("entry {} is \"{}\", expected two tokens with one space between", index, text);
-    return {text.substr(0, space), text.substr(space + 1)};
-  }
-  if (!merge.is_array() || merge.size() != 2 || !merge[0].is_string() || !merge[1].is_string())
-    list.fail("entry {} is {}, expected \"left right\" or [\"left\", \"right\"]", index,
-              merge.dump(-1, ' ', false, Json::error_handler_t::replace));
-  return {merge[0].get_ref<const std::string&>(), merge[1].get_ref<const std::string&>()};
 }
 
 }  // namespace
@@ -206,7 +190,7 @@ void BpeModel::tokenize(std::string_view piece, std::vector<TokenId>& out) const
     merge_long(out, begin);
 }
 
-std::unique_ptr<TokenModel> parse_bpe(const JsonNode& node) {
+std::unique_ptr<TokenModel> parse_bpe(const JsonNode& node, const ModelTables& tables) {
   if (const auto dropout = node.find("dropout"); dropout && dropout->number() != 0)
     node.fail("dropout {} makes the ids random, which is not supported; set it to null",
               dropout->number());
@@ -217,32 +201,35 @@ std::unique_ptr<TokenModel> parse_bpe(const JsonNode& node) {
   options.fuse_unk = node.boolean_or("fuse_unk", false);
   options.byte_fallback = node.boolean_or("byte_fallback", false);
   options.ignore_merges = node.boolean_or("ignore_merges", false);
+  if (!tables.has_merges) node.fail("the member \"merges\" is missing");
 
-  Vocab vocab = parse_vocab(node.at("vocab"));
-  const JsonNode list = node.at("merges");
-  list.expect_array();
+  Vocab vocab = parse_vocab(node, tables);
+  const size_t count = tables.right.size();
+  if (count > INT32_MAX) node.fail("merges: {} entries are too many", count);
   MergeTable merges;
-  merges.reserve(list.size());
-  bool cut = !options.ignore_merges && vocab.find(kMark) != Vocab::kNone;
+  merges.reserve(count);
+  const bool affixes =
+      !options.continuing_subword_prefix.empty() || !options.end_of_word_suffix.empty();
+  // A cut falls between a mark and another character before it: no merge may join the two, and
+  // nothing else may depend on where a piece begins and ends.
+  bool cut = !options.ignore_merges && !affixes && vocab.find(kMark) != Vocab::kNone;
   std::string joined;
-  for (size_t i = 0; i < list.size(); ++i) {
-    const auto [left, right] = parse_merge(list.json()[i], list, i);
+  for (size_t i = 0; i < count; ++i) {
+    const auto left = tables.left[i], right = tables.right[i];
     const auto id_of = [&](std::string_view token) {
       const TokenId id = vocab.find(token);
       if (id == Vocab::kNone)
-        list.fail("entry {} joins \"{}\" and \"{}\", but \"{}\" is not in the vocabulary", i, left,
-                  right, token);
+        node.fail("merges: entry {} joins \"{}\" and \"{}\", but \"{}\" is not in the vocabulary",
+                  i, left, right, token);
       return id;
     };
     const size_t prefix = options.continuing_subword_prefix.size();
     if (right.size() < prefix)
-      list.fail("entry {}: \"{}\" is shorter than continuing_subword_prefix", i, right);
+      node.fail("merges: entry {}: \"{}\" is shorter than continuing_subword_prefix", i, right);
     joined.assign(left).append(right.substr(prefix));
     merges.add(id_of(left), id_of(right), {static_cast<int32_t>(i), id_of(joined)});
-    // A cut falls before a mark that follows another character.
     if (right.starts_with(kMark) && !left.ends_with(kMark)) cut = false;
   }
-  // Marks inside a token, after another character, would need such a merge; only merges join.
   return std::make_unique<BpeModel>(std::move(vocab), std::move(merges), std::move(options), cut);
 }
 

@@ -6,7 +6,7 @@
 #include <optional>
 #include <utility>
 
-#include "data/tokenizer/json_node.h"
+#include "data/tokenizer/json_reader.h"
 #include "data/tokenizer/model.h"
 #include "data/tokenizer/unicode.h"
 
@@ -152,25 +152,20 @@ class UnigramModel : public TokenModel {
 
 }  // namespace
 
-std::unique_ptr<TokenModel> parse_unigram(const JsonNode& node) {
-  const JsonNode list = node.at("vocab");
-  list.expect_array();
-  const auto count = static_cast<int64_t>(list.size());
-  if (count == 0 || count > INT32_MAX) list.fail("{} tokens, expected at least one", count);
+std::unique_ptr<TokenModel> parse_unigram(const JsonNode& node, const ModelTables& tables) {
+  if (tables.vocab_kind != ModelTables::VocabKind::kArray)
+    node.fail("the member \"vocab\", an array of [token, score], is missing");
+  const auto count = static_cast<int64_t>(tables.scores.size());
+  if (count == 0 || count > INT32_MAX) node.fail("vocab: {} tokens, expected at least one", count);
   Vocab vocab;
-  vocab.reserve(count, 0);
-  std::vector<double> scores;
+  vocab.reserve(tables.scores.size(), tables.tokens.bytes());
   for (int64_t i = 0; i < count; ++i) {
-    const Json& entry = list.json()[i];
-    if (!entry.is_array() || entry.size() != 2 || !entry[0].is_string() || !entry[1].is_number())
-      list.fail("entry {} is not [\"token\", score]", i);
-    vocab.add(entry[0].get_ref<const std::string&>(), static_cast<TokenId>(i));
-    scores.push_back(entry[1].get<double>());
-    if (!std::isfinite(scores.back())) list.fail("entry {} has no finite score", i);
+    vocab.add(tables.tokens[i], static_cast<TokenId>(i));
+    if (!std::isfinite(tables.scores[i])) node.fail("vocab: entry {} has no finite score", i);
   }
   std::optional<TokenId> unk_id;
   if (const auto id = node.find("unk_id")) unk_id = static_cast<TokenId>(id->integer(0, count - 1));
-  return std::make_unique<UnigramModel>(std::move(vocab), std::move(scores), unk_id,
+  return std::make_unique<UnigramModel>(std::move(vocab), tables.scores, unk_id,
                                         node.boolean_or("byte_fallback", false));
 }
 

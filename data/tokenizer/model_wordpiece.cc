@@ -3,7 +3,7 @@
 #include <optional>
 #include <utility>
 
-#include "data/tokenizer/json_node.h"
+#include "data/tokenizer/json_reader.h"
 #include "data/tokenizer/model.h"
 #include "data/tokenizer/unicode.h"
 
@@ -63,9 +63,9 @@ class WordPieceModel : public TokenModel {
 
 }  // namespace
 
-std::unique_ptr<TokenModel> parse_word_piece(const JsonNode& node) {
+std::unique_ptr<TokenModel> parse_word_piece(const JsonNode& node, const ModelTables& tables) {
   return std::make_unique<WordPieceModel>(
-      parse_vocab(node.at("vocab")), node.text_or("unk_token", "[UNK]"),
+      parse_vocab(node, tables), node.text_or("unk_token", "[UNK]"),
       node.text_or("continuing_subword_prefix", "##"),
       node.integer_or("max_input_chars_per_word", 0, INT32_MAX, 100));
 }

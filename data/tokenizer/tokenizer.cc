@@ -8,7 +8,7 @@
 #include "data/tokenizer/byte_level.h"
 #include "data/tokenizer/decoder.h"
 #include "data/tokenizer/files.h"
-#include "data/tokenizer/json_node.h"
+#include "data/tokenizer/json_reader.h"
 #include "data/tokenizer/model.h"
 #include "data/tokenizer/normalizer.h"
 #include "data/tokenizer/post_processor.h"
@@ -16,7 +16,6 @@
 #include "data/tokenizer/unicode.h"
 #include "data/tokenizer/word_cache.h"
 #include "engine/files/atomic_file.h"
-#include "engine/files/json.h"
 
 namespace lk {
 
@@ -52,11 +51,14 @@ struct Tokenizer::Parts {
   PostProcessor post_processor;
   Decoder decoder;
   AddedTokens added;
+  std::optional<Truncation> truncation;
+  std::optional<Padding> padding;
   int64_t end_id = 0;
   mutable CachePool caches;
 
   std::vector<TokenId> ids_of(std::string_view text) const;
-  Encoding assemble(std::vector<Segment> texts, bool add_special_tokens) const;
+  Encoding assemble(std::vector<TokenId> a, std::optional<std::vector<TokenId>> b,
+                    bool add_special_tokens) const;
   std::optional<std::string_view> token_of(TokenId id) const;
 };
 
@@ -120,7 +122,11 @@ std::vector<TokenId> Tokenizer::Parts::ids_of(std::string_view text) const {
   return out;
 }
 
-Encoding Tokenizer::Parts::assemble(std::vector<Segment> texts, bool add_special_tokens) const {
+Encoding Tokenizer::Parts::assemble(std::vector<TokenId> a, std::optional<std::vector<TokenId>> b,
+                                    bool add_special_tokens) const {
+  std::vector<Segment> texts;
+  texts.push_back({std::move(a), {}});
+  if (b) texts.push_back({*std::move(b), {}});
   for (size_t i = 0; i < texts.size(); ++i)
     texts[i].types.assign(texts[i].ids.size(), static_cast<int32_t>(i));
   if (post_processor) texts = post_processor(std::move(texts), add_special_tokens);
@@ -141,9 +147,9 @@ std::optional<std::string_view> Tokenizer::Parts::token_of(TokenId id) const {
 Tokenizer Tokenizer::from_json(std::string json, const std::string& name) {
   auto parts = std::make_shared<Parts>();
   parts->json = std::move(json);
-  const Json document = parse_json(parts->json, name);
-  const JsonNode root(document, name, "");
-  parts->model = parse_model(root.at("model"));
+  const TokenizerJson read = read_tokenizer_json(parts->json, name);
+  const JsonNode root(read.document, name, "");
+  parts->model = parse_model(root.at("model"), read.tables);
   if (const auto node = root.find("normalizer")) parts->normalizer = parse_normalizer(*node);
   if (const auto node = root.find("pre_tokenizer"))
     parts->pre_tokenizer = parse_pre_tokenizer(*node);
@@ -152,6 +158,8 @@ Tokenizer Tokenizer::from_json(std::string json, const std::string& name) {
   if (const auto node = root.find("decoder")) parts->decoder = parse_decoder(*node);
   if (const auto node = root.find("added_tokens"))
     parts->added.parse(*node, parts->model->vocab(), parts->normalizer);
+  if (const auto node = root.find("truncation")) parts->truncation = parse_truncation(*node);
+  if (const auto node = root.find("padding")) parts->padding = parse_padding(*node);
   parts->end_id = parts->model->vocab().end_id();
   for (const auto& t : parts->added.all())
     parts->end_id = std::max<int64_t>(parts->end_id, t.id + 1);
@@ -169,17 +177,27 @@ std::vector<TokenId> Tokenizer::encode(std::string_view text, bool add_special_t
 }
 
 Encoding Tokenizer::encode_with_types(std::string_view text, bool add_special_tokens) const {
-  std::vector<Segment> texts;
-  texts.push_back({parts_->ids_of(text), {}});
-  return parts_->assemble(std::move(texts), add_special_tokens);
+  return parts_->assemble(parts_->ids_of(text), std::nullopt, add_special_tokens);
 }
 
 Encoding Tokenizer::encode_pair(std::string_view a, std::string_view b,
                                 bool add_special_tokens) const {
-  std::vector<Segment> texts;
-  texts.push_back({parts_->ids_of(a), {}});
-  texts.push_back({parts_->ids_of(b), {}});
-  return parts_->assemble(std::move(texts), add_special_tokens);
+  return parts_->assemble(parts_->ids_of(a), parts_->ids_of(b), add_special_tokens);
+}
+
+Encoding Tokenizer::encode_truncated(std::string_view a, std::optional<std::string_view> b,
+                                     const Truncation& truncation, bool add_special_tokens) const {
+  std::vector<TokenId> first = parts_->ids_of(a);
+  std::optional<std::vector<TokenId>> second;
+  if (b) second = parts_->ids_of(*b);
+  const int special = add_special_tokens ? special_tokens_added(b.has_value()) : 0;
+  truncate(first, second ? &*second : nullptr, special, truncation);
+  return parts_->assemble(std::move(first), std::move(second), add_special_tokens);
+}
+
+Encoding Tokenizer::assemble(std::vector<TokenId> a, std::optional<std::vector<TokenId>> b,
+                             bool add_special_tokens) const {
+  return parts_->assemble(std::move(a), std::move(b), add_special_tokens);
 }
 
 std::string Tokenizer::decode(std::span<const TokenId> ids, bool skip_special_tokens) const {
@@ -222,8 +240,13 @@ bool Tokenizer::is_special(TokenId id) const {
 std::string Tokenizer::kind() const { return parts_->model->kind(); }
 
 int Tokenizer::special_tokens_added(bool pair) const {
-  return static_cast<int>(parts_->assemble(std::vector<Segment>(pair ? 2 : 1), true).ids.size());
+  std::optional<std::vector<TokenId>> second;
+  if (pair) second.emplace();
+  return static_cast<int>(parts_->assemble({}, std::move(second), true).ids.size());
 }
+
+const std::optional<Truncation>& Tokenizer::truncation() const { return parts_->truncation; }
+const std::optional<Padding>& Tokenizer::padding() const { return parts_->padding; }
 
 void Tokenizer::save(const std::filesystem::path& tokenizer_json) const {
   write_file_atomically(tokenizer_json, parts_->json);

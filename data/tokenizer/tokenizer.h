@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "data/tokenizer/limits.h"
 #include "data/tokenizer/vocab.h"
 
 namespace lk {
@@ -22,7 +23,8 @@ struct Encoding {
 
 // A value; copies share one immutable tokenizer. All members are safe from several threads.
 //
-// The file's `truncation` and `padding` are not applied, as in transformers: the caller decides.
+// The file's `truncation` and `padding` are not applied by themselves, as in transformers: the
+// caller decides.
 class Tokenizer {
  public:
   // Reads a tokenizer.json, or a folder that holds tokenizer.json, or vocab.json and merges.txt, or
@@ -40,6 +42,13 @@ class Tokenizer {
   // The ids of two texts and their type ids, put together by the post-processor.
   Encoding encode_pair(std::string_view a, std::string_view b,
                        bool add_special_tokens = true) const;
+  // One text, or two, cut to truncation.max_length tokens, special tokens included. Throws Error as
+  // `truncate` does.
+  Encoding encode_truncated(std::string_view a, std::optional<std::string_view> b,
+                            const Truncation& truncation, bool add_special_tokens = true) const;
+  // Puts the ids of one text, or of two, together, as encoding does after cutting them to tokens.
+  Encoding assemble(std::vector<TokenId> a, std::optional<std::vector<TokenId>> b,
+                    bool add_special_tokens = true) const;
   // The text of ids. Ids without a token are passed over (models pad their vocabularies).
   std::string decode(std::span<const TokenId> ids, bool skip_special_tokens = true) const;
 
@@ -53,6 +62,9 @@ class Tokenizer {
   std::string kind() const;
   // How many special tokens encoding one text or a pair adds.
   int special_tokens_added(bool pair) const;
+  // What the file asks for, if anything.
+  const std::optional<Truncation>& truncation() const;
+  const std::optional<Padding>& padding() const;
   // Writes tokenizer.json, byte for byte the one that was read.
   void save(const std::filesystem::path& tokenizer_json) const;
 
