@@ -106,7 +106,7 @@ class MergesReader {
     fail(
         "{}: field model.merges: entry {} is not \"left right\" (one space) or [\"left\", "
         "\"right\"]",
-        name_, tables_.right.size());
+        name_, tables_.left.size() - (depth_ == 2 && filled_ > 0 ? 1 : 0));
   }
   ModelTables& tables_;
   const std::string& name_;

@@ -41,10 +41,37 @@ MergeTable::Merge MergeTable::find(TokenId left, TokenId right) const {
   return e.pair == kFree ? Merge{} : e.merge;
 }
 
-BpeModel::BpeModel(Vocab vocab, MergeTable merges, BpeOptions options, bool cut_before_marks)
-    : merges_(std::move(merges)),
-      options_(std::move(options)),
-      cut_before_marks_(cut_before_marks) {
+CutTable::CutTable(const Vocab& vocab) : joined_(129 * 256) {
+  for (int first = 0; first < 129; ++first) {
+    const char c = static_cast<char>(first);
+    const auto text = first == 128 ? kMark : std::string_view(&c, 1);
+    if (vocab.find(text) == Vocab::kNone) std::fill_n(joined_.begin() + first * 256, 256, true);
+  }
+}
+
+// The row of a text by its first character, or -1 when it has none.
+int CutTable::row(std::string_view text) {
+  if (text.starts_with(kMark)) return 128;
+  return text.empty() || (text[0] & 0x80) ? -1 : text[0];
+}
+
+void CutTable::join(std::string_view left, std::string_view right, bool any_byte) {
+  const int first = row(right);
+  if (first < 0 || left.empty()) return;
+  const auto begin = joined_.begin() + first * 256;
+  if (any_byte)
+    std::fill_n(begin, 256, true);
+  else
+    begin[static_cast<unsigned char>(left.back())] = true;
+}
+
+bool CutTable::allows(std::string_view text, size_t at) const {
+  const int first = row(text.substr(at));
+  return first >= 0 && !joined_[first * 256 + static_cast<unsigned char>(text[at - 1])];
+}
+
+BpeModel::BpeModel(Vocab vocab, MergeTable merges, BpeOptions options, std::optional<CutTable> cuts)
+    : merges_(std::move(merges)), options_(std::move(options)), cuts_(std::move(cuts)) {
   vocab_ = std::move(vocab);
   if (options_.unk_token) unk_id_ = vocab_.find(*options_.unk_token);
   if (options_.byte_fallback)
@@ -53,13 +80,16 @@ BpeModel::BpeModel(Vocab vocab, MergeTable merges, BpeOptions options, bool cut_
 }
 
 void BpeModel::cut(std::string_view piece, TextSink sink) const {
-  if (!cut_before_marks_) return sink(piece);
+  constexpr size_t kLong = 48;  // elsewhere than before a mark only to keep pieces short
   size_t begin = 0;
-  for (size_t at = piece.find(kMark); at != piece.npos; at = piece.find(kMark, at + kMark.size())) {
-    if (at == begin || piece.substr(0, at).ends_with(kMark)) continue;
-    sink(piece.substr(begin, at - begin));
-    begin = at;
-  }
+  if (cuts_)
+    for (size_t at = 1; at < piece.size(); ++at) {
+      const bool mark = piece[at] == kMark[0];
+      if ((mark || at - begin >= kLong) && cuts_->allows(piece, at)) {
+        sink(piece.substr(begin, at - begin));
+        begin = at;
+      }
+    }
   sink(piece.substr(begin));
 }
 
@@ -210,9 +240,10 @@ std::unique_ptr<TokenModel> parse_bpe(const JsonNode& node, const ModelTables& t
   merges.reserve(count);
   const bool affixes =
       !options.continuing_subword_prefix.empty() || !options.end_of_word_suffix.empty();
-  // A cut falls between a mark and another character before it: no merge may join the two, and
-  // nothing else may depend on where a piece begins and ends.
-  bool cut = !options.ignore_merges && !affixes && vocab.find(kMark) != Vocab::kNone;
+  // Not where it matters where a piece begins and ends, nor where unknown characters vanish, so
+  // that their neighbours meet.
+  std::optional<CutTable> cuts;
+  if (!options.ignore_merges && !affixes && options.unk_token) cuts.emplace(vocab);
   std::string joined;
   for (size_t i = 0; i < count; ++i) {
     const auto left = tables.left[i], right = tables.right[i];
@@ -227,10 +258,13 @@ std::unique_ptr<TokenModel> parse_bpe(const JsonNode& node, const ModelTables& t
     if (right.size() < prefix)
       node.fail("merges: entry {}: \"{}\" is shorter than continuing_subword_prefix", i, right);
     joined.assign(left).append(right.substr(prefix));
-    merges.add(id_of(left), id_of(right), {static_cast<int32_t>(i), id_of(joined)});
-    if (right.starts_with(kMark) && !left.ends_with(kMark)) cut = false;
+    const TokenId left_id = id_of(left), right_id = id_of(right);
+    merges.add(left_id, right_id, {static_cast<int32_t>(i), id_of(joined)});
+    // The unknown token and those of bytes stand for other text than their own.
+    if (cuts) cuts->join(left, right, left == options.unk_token || left.starts_with("<0x"));
   }
-  return std::make_unique<BpeModel>(std::move(vocab), std::move(merges), std::move(options), cut);
+  return std::make_unique<BpeModel>(std::move(vocab), std::move(merges), std::move(options),
+                                    std::move(cuts));
 }
 
 }  // namespace lk

@@ -33,6 +33,21 @@ class MergeTable {
   std::vector<Entry> entries_;
 };
 
+// Where a text can be cut because no merge reaches across: before an ASCII character or a mark
+// (U+2581) that is in the vocabulary, judged by the byte before it.
+class CutTable {
+ public:
+  explicit CutTable(const Vocab& vocab);
+  // Notes that `left` and `right` can be joined. `any_byte`: whatever the text of `left`.
+  void join(std::string_view left, std::string_view right, bool any_byte);
+  // Whether text may be cut at byte `at` > 0.
+  bool allows(std::string_view text, size_t at) const;
+
+ private:
+  static int row(std::string_view text);
+  std::vector<bool> joined_;  // [129][256]: first character (128: the mark), byte before it
+};
+
 struct BpeOptions {
   std::optional<std::string> unk_token;
   std::string continuing_subword_prefix;
@@ -44,7 +59,7 @@ struct BpeOptions {
 
 class BpeModel : public TokenModel {
  public:
-  BpeModel(Vocab vocab, MergeTable merges, BpeOptions options, bool cut_before_marks);
+  BpeModel(Vocab vocab, MergeTable merges, BpeOptions options, std::optional<CutTable> cuts);
   std::string kind() const override { return "BPE"; }
   void tokenize(std::string_view piece, std::vector<TokenId>& out) const override;
   void cut(std::string_view piece, TextSink sink) const override;
@@ -61,7 +76,7 @@ class BpeModel : public TokenModel {
   BpeOptions options_;
   TokenId unk_id_ = Vocab::kNone;
   std::vector<TokenId> byte_ids_;  // of <0x00> to <0xFF>, kNone where absent
-  bool cut_before_marks_;          // no merge joins U+2581 to a different character before it
+  std::optional<CutTable> cuts_;   // none: a piece cannot be cut
 };
 
 }  // namespace lk

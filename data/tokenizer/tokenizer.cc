@@ -91,7 +91,11 @@ std::vector<TokenId> Tokenizer::Parts::ids_of(std::string_view text) const {
     cache->add(part, hash, std::span(out).subspan(before));
   };
   const auto model_piece = [&](Piece piece) {
-    if (!piece.text.empty()) model->cut(piece.text, look_up);
+    if (piece.text.empty()) return;
+    if (pre_tokenizer.byte_level)
+      look_up(piece.text);  // not yet in the characters that the model knows
+    else
+      model->cut(piece.text, look_up);
   };
   const auto pre_tokenize = [&](Piece piece) {
     if (pre_tokenizer.step)
