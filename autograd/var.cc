@@ -18,8 +18,8 @@ thread_local uint64_t g_order = 0;
 // Adds `g` to the gradient of a node. A gradient that nobody else holds is added to in place.
 void collect(Node& node, Tensor g) {
   invariant(g.shape() == node.shape && g.dtype() == node.dtype,
-            "gradient {} {} for a value {} {} (made by {})", name_of(g.dtype()), g.shape().str(),
-            name_of(node.dtype), node.shape.str(), node.op);
+            "gradient {} {} for a value {} {} (made by {})", name_of(g.dtype()), g.shape(),
+            name_of(node.dtype), node.shape, node.op);
   if (!node.grad.defined()) {
     node.grad = std::move(g);
     return;
@@ -74,8 +74,7 @@ Var record(const char* op, Tensor y, const std::vector<Var>& inputs, Backward ba
 void backward(const Var& y, Tensor dy) {
   require(y.needs_grad(), "backward: nothing that this value depends on is trainable");
   if (!dy.defined()) {
-    require(y.value().numel() == 1, "backward needs a gradient for a value of shape {}",
-            y.shape().str());
+    require(y.value().numel() == 1, "backward needs a gradient for a value of shape {}", y.shape());
     dy = Tensor::full(y.shape(), y.dtype(), 1.0);
   }
   // The scope ends with the pass: leaf gradients outlive it and are counted as such.

@@ -48,3 +48,15 @@ class Shape {
 };
 
 }  // namespace lk
+
+// So that messages take a Shape as it is: its text is made only when an error is thrown.
+template <>
+struct fmt::formatter<lk::Shape> {
+  constexpr auto parse(fmt::format_parse_context& context) { return context.begin(); }
+  template <class Context>
+  auto format(const lk::Shape& shape, Context& context) const {
+    auto out = context.out();
+    for (const char c : shape.str()) *out++ = c;
+    return out;
+  }
+};

@@ -91,8 +91,7 @@ Tensor Tensor::mapped(const Shape& shape, DType dtype, const void* data,
 }
 
 Tensor Tensor::view(const Shape& shape) const {
-  invariant(shape.numel() == numel_, "a view of {} as {} changes the element count", shape_.str(),
-            shape.str());
+  invariant(shape.numel() == numel_, "a view of {} as {} changes the element count", shape_, shape);
   Tensor t = *this;
   t.shape_ = shape;
   return t;
@@ -100,7 +99,7 @@ Tensor Tensor::view(const Shape& shape) const {
 
 Tensor Tensor::rows(int64_t begin, int64_t end) const {
   invariant(shape_.rank() >= 1 && 0 <= begin && begin <= end && end <= shape_[0],
-            "rows {}..{} of {}", begin, end, shape_.str());
+            "rows {}..{} of {}", begin, end, shape_);
   Tensor t = *this;
   Shape shape{end - begin};
   for (int i = 1; i < shape_.rank(); ++i) shape.push_back(shape_[i]);
@@ -126,7 +125,7 @@ Tensor Tensor::to(DType dtype) const {
 
 void Tensor::copy_from(const Tensor& other) const {
   invariant(other.shape_ == shape_ && other.dtype_ == dtype_, "copy of {} {} into {} {}",
-            name_of(other.dtype_), other.shape_.str(), name_of(dtype_), shape_.str());
+            name_of(other.dtype_), other.shape_, name_of(dtype_), shape_);
   if (numel_) std::memcpy(raw(), other.raw(), static_cast<size_t>(bytes()));
 }
 
@@ -135,7 +134,7 @@ void Tensor::zero() const {
 }
 
 double Tensor::item(int64_t i) const {
-  invariant(i >= 0 && i < numel_, "element {} of a tensor of {}", i, shape_.str());
+  invariant(i >= 0 && i < numel_, "element {} of a tensor of {}", i, shape_);
   return visit_any(dtype_, [&](auto type) { return cast<double>(data<decltype(type)>()[i]); });
 }
 

@@ -51,7 +51,7 @@ class Tensor {
   template <class T>
   static Tensor from(std::span<const T> values, const Shape& shape) {
     require(static_cast<int64_t>(values.size()) == shape.numel(), "{} values do not fill shape {}",
-            values.size(), shape.str());
+            values.size(), shape);
     Tensor t = empty(shape, dtype_of<T>);
     if (!values.empty()) std::memcpy(t.raw(), values.data(), values.size_bytes());
     return t;

@@ -126,7 +126,7 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
       const bool new_head = in_head(p.name) && t.shape() != p.shape;
       if (new_head) break;
       require(t.shape() == p.shape, "{}: tensor '{}' has shape {}, but config.json asks for {}",
-              folder.string(), name, t.shape().str(), p.shape.str());
+              folder.string(), name, t.shape(), p.shape);
       require(is_float(t.dtype()), "{}: tensor '{}' is {}; expected floating point",
               folder.string(), name, name_of(t.dtype()));
       const CategoryScope weights(Category::weights);

@@ -4,7 +4,7 @@ namespace lk {
 
 void Parameter::set(Tensor value) {
   require(value.shape() == shape, "{}: the shape is {}, but the configuration asks for {}", name,
-          value.shape().str(), shape.str());
+          value.shape(), shape);
   var = Var(std::move(value));
 }
 

@@ -109,7 +109,7 @@ std::unique_ptr<Method> load_adapter(const std::filesystem::path& folder,
     const Tensor t = tensors->get(name);
     require(t.shape() == p.shape,
             "{}: tensor '{}' is {}, but this base model and adapter_config.json ask for {}",
-            file.string(), name, t.shape().str(), p.shape.str());
+            file.string(), name, t.shape(), p.shape);
     require(is_float(t.dtype()), "{}: tensor '{}' is {}, expected floating point", file.string(),
             name, name_of(t.dtype()));
     p.set(t.to(p.defined() ? p.var.dtype() : DType::f32));

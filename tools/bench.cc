@@ -1,6 +1,7 @@
 // Times a training step or generation on random weights; prints one JSON line, the fields of the
 // peers'.
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <map>
@@ -51,6 +52,30 @@ double gemm_ceiling(DType dtype) {
   const auto start = Clock::now();
   for (int i = 0; i < 4; ++i) gemm(c, a, b);
   return 4 * 2.0 * static_cast<double>(n * n * n) / since(start) / 1e9;
+}
+
+// What reading memory with all threads reaches on this machine, in GB/s.
+double read_ceiling() {
+  const Tensor t = Tensor::full({1 << 28}, DType::u8, 1);
+  using Line [[gnu::vector_size(64)]] = uint64_t;
+  const auto* lines = static_cast<const Line*>(t.raw());
+  double best = 0;
+  for (int i = 0; i < 20; ++i) {
+    const auto start = Clock::now();
+    std::atomic<uint64_t> total{0};
+    parallel_for(t.numel() / 256, 1, [&](int64_t begin, int64_t end) {
+      Line sums[4] = {};
+      for (int64_t at = begin; at < end; ++at)
+        for (int l = 0; l < 4; ++l) {
+          sums[l] += lines[at * 4 + l];
+          __builtin_prefetch(lines + at * 4 + l + 64);
+        }
+      for (int l = 0; l < 4; ++l) total += sums[l][0] + sums[l][7];
+    });
+    require(total != 0, "the sum of ones is 0");  // so that the loop is not optimised away
+    best = std::max(best, static_cast<double>(t.numel()) / since(start) / 1e9);
+  }
+  return best;
 }
 
 struct Options {
@@ -174,14 +199,25 @@ void bench_generate(const Options& o) {
     generate(*model, {prompt}, g);
     best = std::min(best, since(start));
   }
-  fmt::print("{}\n",
-             nlohmann::ordered_json{{"who", "lorikeet"},
-                                    {"model", o.model},
-                                    {"dtype", name_of(o.dtype)},
-                                    {"prompt", o.prompt},
-                                    {"new", o.new_tokens},
-                                    {"tokens_per_s", static_cast<double>(o.new_tokens) / best}}
-                 .dump());
+  // Each token reads every weight but the embedding tables', unless the head is one of them.
+  int64_t read = 0;
+  model->visit_parameters([&](Parameter& p) {
+    const bool table = p.name.find("embed") != std::string::npos || p.name.find("wpe") == 0 ||
+                       p.name.find(".wpe") != std::string::npos;
+    if (!table) read += p.shape.numel() * size_of(p.var.dtype());
+  });
+  const double tokens_per_s = static_cast<double>(o.new_tokens) / best,
+               used = tokens_per_s * static_cast<double>(read) / 1e9, ceiling = read_ceiling();
+  nlohmann::ordered_json out{{"who", "lorikeet"},
+                             {"model", o.model},
+                             {"dtype", name_of(o.dtype)},
+                             {"prompt", o.prompt},
+                             {"new", o.new_tokens},
+                             {"tokens_per_s", tokens_per_s},
+                             {"weights_read_mb", static_cast<double>(read) / 1e6},
+                             {"memory_read_gb_per_s", ceiling},
+                             {"of_memory_bandwidth", used / ceiling}};
+  fmt::print("{}\n", out.dump());
 }
 
 }  // namespace

@@ -18,8 +18,7 @@ void list_tensors(const WeightFiles& files, bool all) {
     const int64_t n = files.shape(name).numel();
     count += n;
     bytes[files.dtype(name)] += n * size_of(files.dtype(name));
-    if (all)
-      fmt::print("  {:<72} {:>5} {}\n", name, name_of(files.dtype(name)), files.shape(name).str());
+    if (all) fmt::print("  {:<72} {:>5} {}\n", name, name_of(files.dtype(name)), files.shape(name));
   }
   fmt::print("parameters: {} in {} tensors", count, files.names().size());
   for (const auto& [dtype, n] : bytes) fmt::print(", {} in {}", human_bytes(n), name_of(dtype));

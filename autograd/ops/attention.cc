@@ -11,16 +11,15 @@ namespace {
 void check(const Var& q, const Var& k, const Var& v, std::span<const int32_t> q_offsets,
            std::span<const int32_t> k_offsets, const AttentionOptions& o) {
   require(o.heads > 0 && o.kv_heads > 0 && o.heads % o.kv_heads == 0 && q.dim(1) % o.heads == 0,
-          "attention: {} heads over {} key heads for q {}", o.heads, o.kv_heads, q.shape().str());
+          "attention: {} heads over {} key heads for q {}", o.heads, o.kv_heads, q.shape());
   const int64_t d = q.dim(1) / o.heads;
   require(k.shape() == v.shape() && k.dim(1) == o.kv_heads * d,
-          "attention: q {}, k {}, v {} with head_dim {}", q.shape().str(), k.shape().str(),
-          v.shape().str(), d);
+          "attention: q {}, k {}, v {} with head_dim {}", q.shape(), k.shape(), v.shape(), d);
   require(q_offsets.size() == k_offsets.size() && q_offsets.size() >= 2 &&
               q_offsets.back() == q.dim(0) && k_offsets.back() == k.dim(0),
           "attention: offsets end at {} and {}, q is {} and k {}",
           q_offsets.empty() ? 0 : q_offsets.back(), k_offsets.empty() ? 0 : k_offsets.back(),
-          q.shape().str(), k.shape().str());
+          q.shape(), k.shape());
 }
 
 }  // namespace

@@ -22,8 +22,7 @@ void copy_columns(const Tensor& y, int64_t y_at, const Tensor& x, int64_t x_at, 
 std::vector<Var> split_columns(const Var& x, const std::vector<int64_t>& widths) {
   int64_t total = 0;
   for (const int64_t w : widths) total += w;
-  require(total == x.dim(-1), "split_columns: widths add up to {}, x is {}", total,
-          x.shape().str());
+  require(total == x.dim(-1), "split_columns: widths add up to {}, x is {}", total, x.shape());
   std::vector<Var> out;
   int64_t at = 0;
   for (const int64_t w : widths) {
@@ -45,8 +44,8 @@ Var concat_columns(const std::vector<Var>& parts) {
   int64_t total = 0;
   for (const Var& p : parts) {
     require(p.dim(0) == parts[0].dim(0) && p.dtype() == parts[0].dtype(),
-            "concat_columns: {} {} beside {} {}", name_of(p.dtype()), p.shape().str(),
-            name_of(parts[0].dtype()), parts[0].shape().str());
+            "concat_columns: {} {} beside {} {}", name_of(p.dtype()), p.shape(),
+            name_of(parts[0].dtype()), parts[0].shape());
     total += p.dim(-1);
   }
   Tensor y = Tensor::empty({parts[0].dim(0), total}, parts[0].dtype());

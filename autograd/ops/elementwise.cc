@@ -38,12 +38,11 @@ Tensor scaled(const Tensor& x, float factor) {
 
 void check_same(const char* op, const Var& a, const Var& b) {
   require(a.shape() == b.shape() && a.dtype() == b.dtype(), "{}: {} {} and {} {} differ", op,
-          name_of(a.dtype()), a.shape().str(), name_of(b.dtype()), b.shape().str());
+          name_of(a.dtype()), a.shape(), name_of(b.dtype()), b.shape());
 }
 
 void check_row(const char* op, const Var& x, const Var& row) {
-  require(row.value().numel() == x.dim(-1), "{}: a row of {} for {}", op, row.shape().str(),
-          x.shape().str());
+  require(row.value().numel() == x.dim(-1), "{}: a row of {} for {}", op, row.shape(), x.shape());
 }
 
 }  // namespace

@@ -9,9 +9,9 @@ namespace lk {
 Var linear(const Var& x, const Var& weight, const Var& bias, bool in_out) {
   const int64_t out_dim = weight.dim(in_out ? 1 : 0), in_dim = weight.dim(in_out ? 0 : 1);
   require(x.dim(-1) == in_dim, "linear: x is {} but the weight takes {} features (weight {})",
-          x.shape().str(), in_dim, weight.shape().str());
+          x.shape(), in_dim, weight.shape());
   require(!bias.defined() || bias.value().numel() == out_dim, "linear: bias {} for weight {}",
-          bias.shape().str(), weight.shape().str());
+          bias.shape(), weight.shape());
   const Tensor w = weight.value().to(x.dtype());
   Tensor y = Tensor::empty({x.value().numel() / in_dim, out_dim}, x.dtype());
   gemm(y, x.value(), w, {.transpose_b = !in_out, .bias = bias.defined() ? &bias.value() : nullptr});

@@ -46,9 +46,12 @@ Tensor scaled(const Tensor& g, double factor) {
   return out;
 }
 
-// Rows whose logits are in memory at a time: about 16 MB of f32.
-int64_t block_rows(int64_t vocab) {
-  return std::clamp<int64_t>((4 << 20) / vocab / 32 * 32, 32, 1024);
+// Rows whose logits are in memory at a time: blocks of one size, of at most 64 MB in f32. (Below
+// some 200 rows the products are bound by reading W.)
+int64_t block_rows(int64_t rows, int64_t vocab) {
+  const int64_t most = std::clamp<int64_t>((16 << 20) / vocab, 32, 1024);
+  const int64_t blocks = (rows + most - 1) / most;
+  return (rows + blocks - 1) / blocks;
 }
 
 }  // namespace
@@ -84,25 +87,31 @@ Var linear_cross_entropy(const Var& x, const Var& weight, const Var& bias,
   if (want_b) db = Tensor::zeros(bias.shape(), logit_type);
 
   std::vector<double> losses(static_cast<size_t>(rows));
-  const int64_t block = block_rows(vocab);
+  const int64_t block = rows ? block_rows(rows, vocab) : 1;
   for (int64_t begin = 0; begin < rows; begin += block) {
     const int64_t end = std::min(rows, begin + block);
     const CategoryScope workspace(Category::workspace);
     const Tensor part = h.rows(begin, end);
     const Tensor logits = Tensor::empty({end - begin, vocab}, logit_type);
     gemm(logits, part, w, {.transpose_b = true, .bias = bias.defined() ? &bias.value() : nullptr});
+    // softmax - onehot takes the place of the logits where the type is the same.
+    Tensor dz;
+    if (recording) dz = dtype == logit_type ? logits : Tensor::empty(logits.shape(), dtype);
     on_float(logit_type, [&](auto isa, auto type) {
       using T = decltype(type);
-      T* z = logits.data<T>();
-      softmax_cross_entropy(isa, recording ? z : nullptr, losses.data() + begin, z,
-                            kept.data() + begin, end - begin, vocab);
+      const auto run = [&](auto* gradient) {
+        softmax_cross_entropy(isa, gradient, losses.data() + begin, logits.data<T>(),
+                              kept.data() + begin, end - begin, vocab);
+      };
+      if constexpr (std::is_same_v<T, float>)
+        if (recording && dtype == DType::bf16) return run(dz.data<bf16>());
+      run(recording ? dz.data<T>() : static_cast<T*>(nullptr));
     });
     if (!recording) continue;
-    const Tensor dz = logits.to(dtype);
     if (want_x) gemm(dh.rows(begin, end), dz, w);
     if (want_w) gemm(dw, dz, part, {.transpose_a = true, .accumulate = true});
     if (want_b) {
-      const Tensor sum = column_sum_of(logits, logit_type);
+      const Tensor sum = column_sum_of(dz, logit_type);
       on_float(logit_type, [&](auto isa, auto type) {
         using T = decltype(type);
         accumulate(isa, db.data<T>(), sum.data<T>(), vocab);

@@ -7,8 +7,8 @@ namespace lk {
 
 Var low_rank_add(Var base, const Var& x, const Var& a, const Var& b, float scale) {
   require(x.dim(-1) == a.dim(1) && a.dim(0) == b.dim(1) && base.dim(-1) == b.dim(0),
-          "low_rank_add: x {}, A {}, B {} do not fit base {}", x.shape().str(), a.shape().str(),
-          b.shape().str(), base.shape().str());
+          "low_rank_add: x {}, A {}, B {} do not fit base {}", x.shape(), a.shape(), b.shape(),
+          base.shape());
   const DType dtype = x.dtype();
   const Tensor a_value = a.value().to(dtype), b_value = b.value().to(dtype);
   Tensor u = Tensor::empty({x.value().numel() / x.dim(-1), a.dim(0)}, dtype);

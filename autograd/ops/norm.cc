@@ -9,8 +9,7 @@ namespace lk {
 Var layer_norm(const Var& x, const Var& gain, const Var& bias, float eps) {
   const int64_t d = x.dim(-1), rows = row_count(x.value());
   require(gain.value().numel() == d && bias.value().numel() == d,
-          "layer_norm: x {}, gain {}, bias {}", x.shape().str(), gain.shape().str(),
-          bias.shape().str());
+          "layer_norm: x {}, gain {}, bias {}", x.shape(), gain.shape(), bias.shape());
   const DType acc = acc_dtype(x.dtype());
   const Tensor g = gain.value().to(acc), b = bias.value().to(acc);
   Tensor y = Tensor::empty(x.shape(), x.dtype()), mean = Tensor::empty({rows}, acc),
@@ -47,8 +46,7 @@ Var layer_norm(const Var& x, const Var& gain, const Var& bias, float eps) {
 
 Var rms_norm(const Var& x, const Var& gain, float eps) {
   const int64_t d = x.dim(-1), rows = row_count(x.value());
-  require(gain.value().numel() == d, "rms_norm: x {}, gain {}", x.shape().str(),
-          gain.shape().str());
+  require(gain.value().numel() == d, "rms_norm: x {}, gain {}", x.shape(), gain.shape());
   const DType acc = acc_dtype(x.dtype());
   const Tensor g = gain.value().to(acc);
   Tensor y = Tensor::empty(x.shape(), x.dtype()), rstd = Tensor::empty({rows}, acc);

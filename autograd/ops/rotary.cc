@@ -13,8 +13,8 @@ Var rotary(const Var& x, std::span<const int32_t> positions, std::span<const flo
   const int64_t rows = x.dim(0), half = head_dim / 2, heads = x.dim(-1) / head_dim;
   require(static_cast<int64_t>(positions.size()) == rows &&
               static_cast<int64_t>(inv_freq.size()) == half && heads * head_dim == x.dim(-1),
-          "rotary: x {}, {} positions, {} frequencies, head_dim {}", x.shape().str(),
-          positions.size(), inv_freq.size(), head_dim);
+          "rotary: x {}, {} positions, {} frequencies, head_dim {}", x.shape(), positions.size(),
+          inv_freq.size(), head_dim);
   const DType acc = acc_dtype(x.dtype());
   Tensor cos = Tensor::empty({rows, half}, acc), sin = Tensor::empty({rows, half}, acc);
   visit_float(acc, [&](auto type) {

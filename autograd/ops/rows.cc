@@ -60,9 +60,9 @@ Var embedding(const Var& table, std::span<const int32_t> ids, DType compute) {
 }
 
 Var gather_rows(const Var& x, std::span<const int32_t> rows) {
-  require(x.shape().rank() == 2, "gather_rows: expected [T, d], found {}", x.shape().str());
+  require(x.shape().rank() == 2, "gather_rows: expected [T, d], found {}", x.shape());
   for (const int32_t r : rows)
-    require(r >= 0 && r < x.dim(0), "gather_rows: row {} of {}", r, x.shape().str());
+    require(r >= 0 && r < x.dim(0), "gather_rows: row {} of {}", r, x.shape());
   Tensor y = Tensor::empty({static_cast<int64_t>(rows.size()), x.dim(1)}, x.dtype());
   const size_t bytes = row_bytes(x.value());
   for (size_t i = 0; i < rows.size(); ++i)
@@ -82,8 +82,8 @@ Var concat_rows(const std::vector<Var>& parts) {
   int64_t total = 0;
   for (const Var& p : parts) {
     require(p.shape().rank() == 2 && p.dim(1) == parts[0].dim(1) && p.dtype() == parts[0].dtype(),
-            "concat_rows: {} {} beside {} {}", name_of(p.dtype()), p.shape().str(),
-            name_of(parts[0].dtype()), parts[0].shape().str());
+            "concat_rows: {} {} beside {} {}", name_of(p.dtype()), p.shape(),
+            name_of(parts[0].dtype()), parts[0].shape());
     total += p.dim(0);
   }
   Tensor y = Tensor::empty({total, parts[0].dim(1)}, parts[0].dtype());
@@ -103,7 +103,7 @@ Var concat_rows(const std::vector<Var>& parts) {
 Var mean_pool(const Var& x, std::span<const int32_t> offsets) {
   const auto documents = static_cast<int64_t>(offsets.size()) - 1;
   require(documents >= 0 && offsets.back() == x.dim(0), "mean_pool: offsets end at {}, x is {}",
-          offsets.back(), x.shape().str());
+          offsets.back(), x.shape());
   const int64_t d = x.dim(1);
   Tensor y = Tensor::zeros({documents, d}, x.dtype());
   visit_float(x.dtype(), [&](auto type) {

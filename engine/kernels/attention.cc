@@ -156,6 +156,48 @@ void forward_task(T* out, acc_t<T>* lse, const T* q, const T* k, const T* v,
   }
 }
 
+// A query or two against many keys, as in generation: the panels would cost more than the products.
+template <class Isa, class T>
+void few_queries_task(T* out, acc_t<T>* lse, const T* q, const T* k, const T* v,
+                      const AttentionShape& s, int64_t b, int64_t h) {
+  using A = acc_t<T>;
+  constexpr int64_t kLanes = 16;
+  const Document doc(s, b);
+  const int64_t d = s.head_dim, dp = padded<Isa>(d), hk = h / (s.heads / s.kv_heads),
+                q_stride = s.heads * d, k_stride = s.kv_heads * d;
+  const T *k_doc = k + doc.k0 * k_stride + hk * d, *v_doc = v + doc.k0 * k_stride + hk * d;
+  Panel<Isa, A> work(doc.k_rows + 2 * dp);
+  A *p = work.get(), *qp = p + doc.k_rows, *o = qp + dp;
+  for (int64_t i = 0; i < doc.q_rows; ++i) {
+    const int64_t at = (doc.q0 + i) * q_stride + h * d, from = doc.first(s, i),
+                  to = doc.last(s, i) + 1;
+    for (int64_t j = 0; j < d; ++j) qp[j] = static_cast<A>(q[at + j]) * static_cast<A>(s.scale);
+    A top = -std::numeric_limits<A>::infinity();
+    for (int64_t key = from; key < to; ++key) {
+      const T* row = k_doc + key * k_stride;
+      A lanes[kLanes] = {}, sum = 0;
+      int64_t j = 0;
+      for (; j + kLanes <= d; j += kLanes)
+        for (int64_t l = 0; l < kLanes; ++l) lanes[l] += qp[j + l] * static_cast<A>(row[j + l]);
+      for (; j < d; ++j) sum += qp[j] * static_cast<A>(row[j]);
+      for (const A lane : lanes) sum += lane;
+      p[key] = sum;
+      top = sum > top ? sum : top;
+    }
+    for (int64_t j = 0; j < d; ++j) o[j] = A(0);
+    A total = 0;
+    for (int64_t key = from; key < to; ++key) {
+      const A e = math::exp(p[key] - top);
+      const T* row = v_doc + key * k_stride;
+      total += e;
+      for (int64_t j = 0; j < d; ++j) o[j] += e * static_cast<A>(row[j]);
+    }
+    const A inverse = total == A(0) ? A(0) : A(1) / total;
+    for (int64_t j = 0; j < d; ++j) out[at + j] = T(o[j] * inverse);
+    lse[(doc.q0 + i) * s.heads + h] = total == A(0) ? top : top + std::log(total);
+  }
+}
+
 template <class Isa, class T>
 void backward_task(T* dq, T* dk, T* dv, const T* dout, const T* out, const acc_t<T>* lse,
                    const T* q, const T* k, const T* v, const AttentionShape& s, int64_t b,
@@ -243,8 +285,13 @@ void attention_forward(Isa, T* out, acc_t<T>* lse, const T* q, const T* k, const
                        const AttentionShape& s) {
   const int64_t tasks = s.documents * s.heads;
 #pragma omp parallel for schedule(dynamic, 1) if (tasks > 1)
-  for (int64_t t = 0; t < tasks; ++t)
-    forward_task<Isa>(out, lse, q, k, v, s, t / s.heads, t % s.heads);
+  for (int64_t t = 0; t < tasks; ++t) {
+    const int64_t b = t / s.heads, h = t % s.heads;
+    if (s.q_offsets[b + 1] - s.q_offsets[b] <= 2 && s.dropout == 0)
+      few_queries_task<Isa>(out, lse, q, k, v, s, b, h);
+    else
+      forward_task<Isa>(out, lse, q, k, v, s, b, h);
+  }
 }
 
 template <class Isa, class T>

@@ -66,16 +66,27 @@ void swiglu_forward(Isa, T* y, const T* gate, const T* up, int64_t n) {
 template <class Isa, class T>
 void swiglu_backward(Isa, T* dgate, T* dup, const T* dy, const T* gate, const T* up, int64_t n) {
   using A = acc_t<T>;
-  if (dgate)
-    each<Isa>(dgate, n, [=](int64_t i) {
-      const A g = static_cast<A>(gate[i]), s = math::sigmoid(g);
-      return static_cast<A>(dy[i]) * static_cast<A>(up[i]) * s * (A(1) + g * (A(1) - s));
+  const auto to_gate = [](A d, A g, A u, A s) { return d * u * s * (A(1) + g * (A(1) - s)); };
+  if (dgate && dup) {
+    parallel_for(n, 1 << 14, [=](int64_t begin, int64_t end) {
+#pragma GCC ivdep
+      for (int64_t i = begin; i < end; ++i) {
+        const A d = static_cast<A>(dy[i]), g = static_cast<A>(gate[i]), s = math::sigmoid(g);
+        dgate[i] = T(to_gate(d, g, static_cast<A>(up[i]), s));
+        dup[i] = T(d * g * s);
+      }
     });
-  if (dup)
+  } else if (dgate) {
+    each<Isa>(dgate, n, [=](int64_t i) {
+      const A g = static_cast<A>(gate[i]);
+      return to_gate(static_cast<A>(dy[i]), g, static_cast<A>(up[i]), math::sigmoid(g));
+    });
+  } else if (dup) {
     each<Isa>(dup, n, [=](int64_t i) {
       const A g = static_cast<A>(gate[i]);
       return static_cast<A>(dy[i]) * g * math::sigmoid(g);
     });
+  }
 }
 
 #define LK_ELEMENTWISE(T)                                                                 \

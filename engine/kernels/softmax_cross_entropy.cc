@@ -8,8 +8,8 @@
 
 namespace lk {
 
-template <class Isa, class T>
-void softmax_cross_entropy(Isa, T* dz, double* loss, const T* z, const int32_t* labels,
+template <class Isa, class G, class T>
+void softmax_cross_entropy(Isa, G* dz, double* loss, const T* z, const int32_t* labels,
                            int64_t rows, int64_t classes) {
   using A = acc_t<T>;
   parallel_for(rows, 1 + (1 << 13) / classes, [=](int64_t begin, int64_t end) {
@@ -19,7 +19,7 @@ void softmax_cross_entropy(Isa, T* dz, double* loss, const T* z, const int32_t* 
       if (labels[i] == -100) {
         loss[i] = 0;
         if (dz)
-          for (int64_t j = 0; j < classes; ++j) dz[i * classes + j] = T(A(0));
+          for (int64_t j = 0; j < classes; ++j) dz[i * classes + j] = G(A(0));
         continue;
       }
       A most[kLanes];
@@ -42,16 +42,17 @@ void softmax_cross_entropy(Isa, T* dz, double* loss, const T* z, const int32_t* 
                 static_cast<double>(static_cast<A>(zi[labels[i]]));
       if (!dz) continue;
       const A inverse = static_cast<A>(1.0 / total);
-      T* di = dz + i * classes;
-      for (j = 0; j < classes; ++j) di[j] = T(math::exp(static_cast<A>(zi[j]) - top) * inverse);
-      di[labels[i]] = T(static_cast<A>(di[labels[i]]) - A(1));
+      G* di = dz + i * classes;
+      const A at_label = math::exp(static_cast<A>(zi[labels[i]]) - top) * inverse - A(1);
+      for (j = 0; j < classes; ++j) di[j] = G(math::exp(static_cast<A>(zi[j]) - top) * inverse);
+      di[labels[i]] = G(at_label);
     }
   });
 }
 
 template void softmax_cross_entropy(LK_ISA, float*, double*, const float*, const int32_t*, int64_t,
                                     int64_t);
-template void softmax_cross_entropy(LK_ISA, bf16*, double*, const bf16*, const int32_t*, int64_t,
+template void softmax_cross_entropy(LK_ISA, bf16*, double*, const float*, const int32_t*, int64_t,
                                     int64_t);
 template void softmax_cross_entropy(LK_ISA, double*, double*, const double*, const int32_t*,
                                     int64_t, int64_t);

@@ -5,10 +5,10 @@
 
 namespace lk {
 
-// z: [rows, classes]; loss: [rows]; dz: like z, may be z itself, or null. A row labelled -100 has
-// no loss and no gradient; other labels must lie in [0, classes).
-template <class Isa, class T>
-void softmax_cross_entropy(Isa, T* dz, double* loss, const T* z, const int32_t* labels,
+// z: [rows, classes]; loss: [rows]; dz: like z but G may be a narrower type; may be z itself, or
+// null. A row labelled -100 has no loss and no gradient; other labels must lie in [0, classes).
+template <class Isa, class G, class T>
+void softmax_cross_entropy(Isa, G* dz, double* loss, const T* z, const int32_t* labels,
                            int64_t rows, int64_t classes);
 
 }  // namespace lk

@@ -26,7 +26,13 @@ auto reference(int64_t rows, int64_t in, int64_t out, bool in_out) {
 
 TEST_CASE("linear") {
   for (const bool in_out : {false, true})
-    for (const auto& [rows, in, out] : {std::array<int64_t, 3>{1, 1, 1}, {31, 7, 33}, {5, 64, 3}}) {
+    for (const auto& [rows, in, out] : {std::array<int64_t, 3>{1, 1, 1},
+                                        {31, 7, 33},
+                                        {5, 64, 3},
+                                        {1, 70, 131},
+                                        {2, 33, 30},
+                                        {3, 131, 5},
+                                        {4, 64, 9}}) {
       const Shape w = in_out ? Shape{in, out} : Shape{out, in};
       test::check_op({.name = "linear",
                       .shapes = {{rows, in}, w, {out}},

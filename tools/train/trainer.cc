@@ -126,7 +126,7 @@ int64_t restore_state(const TrainOptions& o, Optimizer& optimizer, Plan& plan) {
     const Tensor& from = found->tensor(name);
     require(from.shape() == to.shape() && from.dtype() == to.dtype(),
             "{}: '{}' is {} {}, expected {} {}", found->file.string(), name, name_of(from.dtype()),
-            from.shape().str(), name_of(to.dtype()), to.shape().str());
+            from.shape(), name_of(to.dtype()), to.shape());
     to.copy_from(from);
   };
   for (const ParamGroup& group : optimizer.groups())
