@@ -6,8 +6,7 @@
 namespace lk {
 
 void abort_with(const Located& place, const std::string& message) {
-  fmt::print(stderr, "{}:{}: broken invariant in {}: {}\n", place.where.file_name(),
-             place.where.line(), place.where.function_name(), message);
+  fmt::print(stderr, "{}:{}: broken invariant: {}\n", place.file, place.line, message);
   std::abort();
 }
 

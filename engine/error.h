@@ -4,7 +4,6 @@
 
 #include <fmt/core.h>
 
-#include <source_location>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -34,10 +33,12 @@ void require(bool ok, fmt::format_string<Args...> text, Args&&... args) {
 // A message text that remembers where it was written.
 struct Located {
   fmt::string_view text;
-  std::source_location where;
+  const char* file;
+  int line;
+  // (std::source_location is missing in clang 14.)
   constexpr Located(const char* message,  // NOLINT(google-explicit-constructor): a string literal
-                    std::source_location at = std::source_location::current())
-      : text(message), where(at) {}
+                    const char* at_file = __builtin_FILE(), int at_line = __builtin_LINE())
+      : text(message), file(at_file), line(at_line) {}
 };
 
 [[noreturn]] void abort_with(const Located& place, const std::string& message);

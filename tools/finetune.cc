@@ -44,10 +44,11 @@ Settings method_settings(const MethodInfo& info, const std::map<std::string, std
           parsed.is_discarded() || parsed.is_structured() ? nlohmann::json(text) : parsed;
     }
   }
-  for (const auto& [flag, text] : given)
-    require(text.empty() || std::any_of(info.options.begin(), info.options.end(),
-                                        [&](const MethodOption& o) { return o.flag == flag; }),
-            "--{} is no option of the method '{}'", flag, info.name);
+  for (const auto& option : given)
+    require(option.second.empty() ||
+                std::any_of(info.options.begin(), info.options.end(),
+                            [&](const MethodOption& o) { return o.flag == option.first; }),
+            "--{} is no option of the method '{}'", option.first, info.name);
   return Settings(values, "the command line");
 }
 

@@ -22,7 +22,7 @@ Var linear(const Var& x, const Var& weight, const Var& bias, bool in_out) {
   // x is kept only for dW, W only for dx.
   return record(
       "linear", y, inputs,
-      [in_out, in_dim, x_shape = x.shape(), wt = weight.dtype(), bt = bias.dtype(),
+      [in_out, x_shape = x.shape(), wt = weight.dtype(), bt = bias.dtype(),
        bias_count = inputs.size() - 2, x_saved = weight.needs_grad() ? x.value() : Tensor(),
        w_saved = x.needs_grad() ? w : Tensor(),
        w_shape = weight.shape()](const Tensor& dy, const Need& need) {

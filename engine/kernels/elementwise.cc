@@ -69,7 +69,7 @@ void swiglu_backward(Isa, T* dgate, T* dup, const T* dy, const T* gate, const T*
   const auto to_gate = [](A d, A g, A u, A s) { return d * u * s * (A(1) + g * (A(1) - s)); };
   if (dgate && dup) {
     parallel_for(n, 1 << 14, [=](int64_t begin, int64_t end) {
-#pragma GCC ivdep
+#pragma omp simd
       for (int64_t i = begin; i < end; ++i) {
         const A d = static_cast<A>(dy[i]), g = static_cast<A>(gate[i]), s = math::sigmoid(g);
         dgate[i] = T(to_gate(d, g, static_cast<A>(up[i]), s));

@@ -85,7 +85,8 @@ TEST_CASE("safetensors: headers that lie are refused, each with its own words") 
       {file_of(R"({"__metadata__":{"k":1}})", ""), "metadata 'k'"},
       {file_of(std::string(200, '[') + std::string(200, ']'), ""), "nested more than"},
   };
-  for (const auto& [bytes, words] : cases) {
+  for (const auto& [bytes, expected] : cases) {
+    const std::string words = expected;
     test::write_file(dir / "x.safetensors", bytes);
     const std::string message =
         test::error_of([&] { SafetensorsFile::open(dir / "x.safetensors"); });

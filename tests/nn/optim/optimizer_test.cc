@@ -65,7 +65,9 @@ void check_training(const Setup& s) {
     optimizer->step(lr);
     optimizer->zero_grad();
   }
-  for (auto& [key, p] : trained) {
+  for (auto& entry : trained) {
+    const std::string key = entry.first;
+    const auto& p = entry.second;
     CAPTURE(key);
     const Tensor expected = vectors->get("final." + key);
     // Adam divides by the gradient's own size: where that is rounding only (a key bias), the step
