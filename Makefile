@@ -13,19 +13,22 @@ CXXFLAGS := -std=c++20 $(OPT) -fopenmp -fno-math-errno -fno-trapping-math -Wall 
 LDLIBS   := -ldnnl -llapacke -lopenblas -lfmt -lpcre2-8 -lutf8proc -lxxhash
 LDFLAGS  := -fopenmp $(SANITIZE)
 
-# CPU kernels are compiled once per instruction set and chosen at run time (engine/cpu.h).
+# CPU kernels are compiled once per instruction set and chosen at run time (engine/cpu.h); those of
+# engine/kernels/amx for CPUs with matrix tiles alone.
 MACHINE  := $(shell uname -m)
 ifeq ($(MACHINE),x86_64)
-ISAS     := avx2 avx512
+ISAS     := avx2 avx512 amx
 else
 ISAS     := generic
 endif
 FLAGS_avx2    := -march=x86-64-v3 -DLK_ISA=Avx2
 FLAGS_avx512  := -march=x86-64-v4 -mprefer-vector-width=512 -DLK_ISA=Avx512
+FLAGS_amx     := $(subst Avx512,Amx,$(FLAGS_avx512)) -mamx-tile -mamx-bf16
 FLAGS_generic := -DLK_ISA=Generic
 
 KERNEL_SRC := $(wildcard engine/kernels/*.cc)
-LIB_SRC    := $(filter-out $(KERNEL_SRC),$(shell find $(LIB_DIRS) -name '*.cc' 2>/dev/null | sort))
+AMX_SRC    := $(wildcard engine/kernels/amx/*.cc)
+LIB_SRC    := $(filter-out $(KERNEL_SRC) $(AMX_SRC),$(shell find $(LIB_DIRS) -name '*.cc' 2>/dev/null | sort))
 TOOL_SRC   := $(wildcard tools/*.cc)
 TOOL_LIB   := $(wildcard tools/*/*.cc)
 TEST_SRC   := $(shell find tests -name '*.cc' | sort)
@@ -33,7 +36,8 @@ TESTS      ?= $(filter %_test.cc,$(TEST_SRC))
 TEST_LIB   := $(filter-out %_test.cc,$(TEST_SRC))
 
 obj         = $(patsubst %.cc,$(BUILD)/obj/%.o,$(1))
-KERNEL_OBJ := $(foreach isa,$(ISAS),$(patsubst %.cc,$(BUILD)/obj/$(isa)/%.o,$(KERNEL_SRC)))
+kernels_of  = $(if $(filter amx,$(1)),$(AMX_SRC),$(KERNEL_SRC))
+KERNEL_OBJ := $(foreach isa,$(ISAS),$(patsubst %.cc,$(BUILD)/obj/$(isa)/%.o,$(call kernels_of,$(isa))))
 LIB_OBJ    := $(call obj,$(LIB_SRC)) $(KERNEL_OBJ)
 TOOLS      := $(patsubst tools/%.cc,$(BIN)/%,$(TOOL_SRC))
 
@@ -70,7 +74,8 @@ format-check:
 
 lint: format-check
 	@tools/install_packages.sh clang-tidy-14
-	@clang-tidy-14 --quiet $(LIB_SRC) $(TOOL_LIB) $(TOOL_SRC) -- -std=c++20 -I. -fopenmp
+	@echo $(LIB_SRC) $(KERNEL_SRC) $(TOOL_LIB) $(TOOL_SRC) | xargs -n 4 -P $$(nproc) sh -c \
+	  'clang-tidy-14 --quiet "$$@" -- -std=c++20 -I. -fopenmp -march=x86-64-v3 -DLK_ISA=Avx2 2>/dev/null' lint
 
 sanitize: deps
 	@$(MAKE) --no-print-directory BUILD=build/sanitize BIN=build/sanitize/bin OPT='-O1 -g1' \

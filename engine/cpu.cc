@@ -2,8 +2,30 @@
 
 #include <cstdlib>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 namespace lk {
 namespace {
+
+#if defined(__x86_64__)
+// Tiles of bf16 need the CPU (leaf 7: bits 22 and 24 of edx) and the kernel's leave to use their
+// large registers, asked for once (Linux, "Using XSTATE features in user space applications").
+bool tiles_allowed() {
+  constexpr long kRequest = 0x1023, kTileData = 18;
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
+  if ((d >> 22 & 1) == 0 || (d >> 24 & 1) == 0) return false;
+#if defined(__linux__)
+  return syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+#endif
 
 IsaLevel detect() {
 #if defined(__x86_64__)
@@ -12,13 +34,17 @@ IsaLevel detect() {
   const bool v4 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                   __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
                   __builtin_cpu_supports("avx512vl");
+  const IsaLevel best = v4 && tiles_allowed() ? IsaLevel::amx
+                        : v4                  ? IsaLevel::avx512
+                                              : IsaLevel::avx2;
   const char* wish = std::getenv("LORIKEET_ISA");
-  if (!wish || !*wish) return v4 ? IsaLevel::avx512 : IsaLevel::avx2;
-  const std::string_view name = wish;
-  if (name == "avx2") return IsaLevel::avx2;
-  require(name == "avx512", "LORIKEET_ISA is '{}'; it can be avx2 or avx512", name);
-  require(v4, "LORIKEET_ISA asks for avx512, which this CPU lacks");
-  return IsaLevel::avx512;
+  if (!wish || !*wish) return best;
+  for (const IsaLevel level : {IsaLevel::avx2, IsaLevel::avx512, IsaLevel::amx})
+    if (wish == name_of(level)) {
+      require(level <= best, "LORIKEET_ISA asks for {}, which this CPU lacks", wish);
+      return level;
+    }
+  fail("LORIKEET_ISA is '{}'; it can be avx2, avx512 or amx", wish);
 #else
   return IsaLevel::generic;
 #endif
@@ -32,7 +58,8 @@ IsaLevel isa_level() {
 }
 
 std::string_view name_of(IsaLevel level) {
-  return level == IsaLevel::avx512 ? "avx512" : level == IsaLevel::avx2 ? "avx2" : "generic";
+  constexpr std::string_view names[] = {"generic", "avx2", "avx512", "amx"};
+  return names[static_cast<size_t>(level)];
 }
 
 }  // namespace lk

@@ -14,10 +14,11 @@ namespace lk {
 struct Generic {};  // any machine
 struct Avx2 {};     // x86-64-v3
 struct Avx512 {};   // x86-64-v4
+struct Amx {};      // and matrix tiles of bf16; only for the few kernels in engine/kernels/amx
 
-enum class IsaLevel : uint8_t { generic, avx2, avx512 };
-// The best that this machine has; the environment variable LORIKEET_ISA (generic, avx2, avx512) can
-// ask for less. Error when the machine is below what this binary was built for.
+enum class IsaLevel : uint8_t { generic, avx2, avx512, amx };
+// The best that this machine has; the environment variable LORIKEET_ISA (avx2, avx512, amx) can ask
+// for less. Error when the machine is below what this binary was built for.
 IsaLevel isa_level();
 std::string_view name_of(IsaLevel level);
 
@@ -26,7 +27,7 @@ template <class F>
 void on_float(DType dtype, F&& f) {
   visit_float(dtype, [&](auto type) {
 #if defined(__x86_64__)
-    if (isa_level() == IsaLevel::avx512)
+    if (isa_level() >= IsaLevel::avx512)
       f(Avx512{}, type);
     else
       f(Avx2{}, type);

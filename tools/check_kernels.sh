@@ -8,7 +8,7 @@ shift
 bad=0
 for isa in "$@"; do
   tag=$(echo "$isa" | sed 's/^./\U&/')
-  for object in "$build"/obj/"$isa"/engine/kernels/*.o; do
+  for object in $(find "$build/obj/$isa/engine/kernels" -name '*.o'); do
     stray=$(nm -C "$object" | grep -E ' [WVu] ' | grep -v "$tag" | grep -v 'DW.ref.__gxx_personality' || true)
     [ -z "$stray" ] && continue
     echo "check_kernels: $object: $stray" >&2

@@ -22,6 +22,18 @@ void check(const Var& q, const Var& k, const Var& v, std::span<const int32_t> q_
           q.shape(), k.shape());
 }
 
+// Calls f(isa, T{}) as on_float does, and with matrix tiles where the CPU has them and the shape
+// fits.
+template <class F>
+void on_attention_kernel(DType dtype, const AttentionShape& s, F&& f) {
+#if defined(__x86_64__)
+  if (dtype == DType::bf16 && isa_level() == IsaLevel::amx && s.head_dim % 32 == 0 &&
+      s.dropout == 0)
+    return f(Amx{}, bf16{});
+#endif
+  on_float(dtype, std::forward<F>(f));
+}
+
 }  // namespace
 
 Var attention(const Var& q, const Var& k, const Var& v, std::span<const int32_t> q_offsets,
@@ -46,7 +58,7 @@ Var attention(const Var& q, const Var& k, const Var& v, std::span<const int32_t>
   shape.k_offsets = k_off.data();
   Tensor out = Tensor::empty(q.shape(), q.dtype()),
          lse = Tensor::empty({q.dim(0), o.heads}, acc_dtype(q.dtype()));
-  on_float(q.dtype(), [&](auto isa, auto type) {
+  on_attention_kernel(q.dtype(), shape, [&](auto isa, auto type) {
     using T = decltype(type);
     attention_forward(isa, out.data<T>(), lse.data<acc_t<T>>(), q.value().data<T>(),
                       k.value().data<T>(), v.value().data<T>(), shape);
@@ -62,7 +74,7 @@ Var attention(const Var& q, const Var& k, const Var& v, std::span<const int32_t>
                   std::vector<Tensor> grads{Tensor::empty(qs.shape(), qs.dtype()),
                                             Tensor::empty(ks.shape(), ks.dtype()),
                                             Tensor::empty(vs.shape(), vs.dtype())};
-                  on_float(dy.dtype(), [&](auto isa, auto type) {
+                  on_attention_kernel(dy.dtype(), s, [&](auto isa, auto type) {
                     using T = decltype(type);
                     attention_backward(isa, grads[0].data<T>(), grads[1].data<T>(),
                                        grads[2].data<T>(), dy.data<T>(), out.data<T>(),

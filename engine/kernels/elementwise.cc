@@ -69,11 +69,18 @@ void swiglu_backward(Isa, T* dgate, T* dup, const T* dy, const T* gate, const T*
   const auto to_gate = [](A d, A g, A u, A s) { return d * u * s * (A(1) + g * (A(1) - s)); };
   if (dgate && dup) {
     parallel_for(n, 1 << 14, [=](int64_t begin, int64_t end) {
-#pragma omp simd
-      for (int64_t i = begin; i < end; ++i) {
-        const A d = static_cast<A>(dy[i]), g = static_cast<A>(gate[i]), s = math::sigmoid(g);
-        dgate[i] = T(to_gate(d, g, static_cast<A>(up[i]), s));
-        dup[i] = T(d * g * s);
+      constexpr int64_t kChunk = 128;  // through buffers of its own the loop vectorises
+      A to_g[kChunk], to_u[kChunk];
+      for (int64_t at = begin; at < end; at += kChunk) {
+        const int64_t m = end - at < kChunk ? end - at : kChunk;
+        for (int64_t i = 0; i < m; ++i) {
+          const A d = static_cast<A>(dy[at + i]), g = static_cast<A>(gate[at + i]),
+                  s = math::sigmoid(g);
+          to_g[i] = to_gate(d, g, static_cast<A>(up[at + i]), s);
+          to_u[i] = d * g * s;
+        }
+        for (int64_t i = 0; i < m; ++i) dgate[at + i] = T(to_g[i]);
+        for (int64_t i = 0; i < m; ++i) dup[at + i] = T(to_u[i]);
       }
     });
   } else if (dgate) {

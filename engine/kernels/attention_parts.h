@@ -1,0 +1,105 @@
+// What the attention kernels share: scratch, a document's rows and mask, and the path of
+// generation.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "engine/kernels/attention.h"
+#include "engine/kernels/math.h"
+#include "engine/memory.h"
+
+namespace lk {
+namespace {
+
+// Scratch of one task.
+template <class Isa, class A>
+class Panel {
+ public:
+  explicit Panel(int64_t count)
+      : bytes_(static_cast<size_t>(count) * sizeof(A)),
+        data_(static_cast<A*>(allocate(bytes_, Category::workspace))) {
+    std::fill_n(data_, count, A(0));
+  }
+  ~Panel() { deallocate(data_, bytes_, Category::workspace); }
+  Panel(const Panel&) = delete;
+  Panel& operator=(const Panel&) = delete;
+  A* get() { return data_; }
+
+ private:
+  size_t bytes_;
+  A* data_;
+};
+
+// Where a document's rows lie, and which keys each query sees.
+struct Document {
+  int64_t q0, q_rows, k0, k_rows, shift;
+  Document(const AttentionShape& s, int64_t b)
+      : q0(s.q_offsets[b]),
+        q_rows(s.q_offsets[b + 1] - s.q_offsets[b]),
+        k0(s.k_offsets[b]),
+        k_rows(s.k_offsets[b + 1] - s.k_offsets[b]),
+        shift(k_rows - q_rows) {}
+  int64_t last(const AttentionShape& s, int64_t i) const {
+    return s.causal ? std::min(k_rows - 1, i + shift) : k_rows - 1;
+  }
+  int64_t first(const AttentionShape& s, int64_t i) const {
+    return s.causal && s.window > 0 ? std::max<int64_t>(0, i + shift - s.window + 1) : 0;
+  }
+};
+
+template <class Isa>
+int64_t padded(int64_t d) {
+  return (d + 15) / 16 * 16;
+}
+
+// Whether few_queries_task takes this document.
+inline bool is_decoding(const AttentionShape& s, int64_t b) {
+  return s.q_offsets[b + 1] - s.q_offsets[b] <= 2 && s.dropout == 0;
+}
+
+// A query or two against many keys, as in generation: the panels would cost more than the products.
+template <class Isa, class T>
+void few_queries_task(T* out, acc_t<T>* lse, const T* q, const T* k, const T* v,
+                      const AttentionShape& s, int64_t b, int64_t h) {
+  using A = acc_t<T>;
+  constexpr int64_t kLanes = 16;
+  const Document doc(s, b);
+  const int64_t d = s.head_dim, dp = padded<Isa>(d), hk = h / (s.heads / s.kv_heads),
+                q_stride = s.heads * d, k_stride = s.kv_heads * d;
+  const T *k_doc = k + doc.k0 * k_stride + hk * d, *v_doc = v + doc.k0 * k_stride + hk * d;
+  Panel<Isa, A> work(doc.k_rows + 2 * dp);
+  A *p = work.get(), *qp = p + doc.k_rows, *o = qp + dp;
+  for (int64_t i = 0; i < doc.q_rows; ++i) {
+    const int64_t at = (doc.q0 + i) * q_stride + h * d, from = doc.first(s, i),
+                  to = doc.last(s, i) + 1;
+    for (int64_t j = 0; j < d; ++j) qp[j] = static_cast<A>(q[at + j]) * static_cast<A>(s.scale);
+    A top = -std::numeric_limits<A>::infinity();
+    for (int64_t key = from; key < to; ++key) {
+      const T* row = k_doc + key * k_stride;
+      A lanes[kLanes] = {}, sum = 0;
+      int64_t j = 0;
+      for (; j + kLanes <= d; j += kLanes)
+        for (int64_t l = 0; l < kLanes; ++l) lanes[l] += qp[j + l] * static_cast<A>(row[j + l]);
+      for (; j < d; ++j) sum += qp[j] * static_cast<A>(row[j]);
+      for (const A lane : lanes) sum += lane;
+      p[key] = sum;
+      top = sum > top ? sum : top;
+    }
+    for (int64_t j = 0; j < d; ++j) o[j] = A(0);
+    A total = 0;
+    for (int64_t key = from; key < to; ++key) {
+      const A e = math::exp(p[key] - top);
+      const T* row = v_doc + key * k_stride;
+      total += e;
+      for (int64_t j = 0; j < d; ++j) o[j] += e * static_cast<A>(row[j]);
+    }
+    const A inverse = total == A(0) ? A(0) : A(1) / total;
+    for (int64_t j = 0; j < d; ++j) out[at + j] = T(o[j] * inverse);
+    lse[(doc.q0 + i) * s.heads + h] = total == A(0) ? top : top + std::log(total);
+  }
+}
+
+}  // namespace
+}  // namespace lk
