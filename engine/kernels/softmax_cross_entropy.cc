@@ -54,6 +54,8 @@ template void softmax_cross_entropy(LK_ISA, float*, double*, const float*, const
                                     int64_t);
 template void softmax_cross_entropy(LK_ISA, bf16*, double*, const float*, const int32_t*, int64_t,
                                     int64_t);
+template void softmax_cross_entropy(LK_ISA, bf16*, double*, const bf16*, const int32_t*, int64_t,
+                                    int64_t);
 template void softmax_cross_entropy(LK_ISA, double*, double*, const double*, const int32_t*,
                                     int64_t, int64_t);
 
