@@ -86,19 +86,17 @@ TEST_CASE("attention: more than one block of keys and queries") {
 }
 
 TEST_CASE("attention: generation's one or two queries behind many keys") {
-  check("decoding",
-        {{0, 1, 3, 8}, {0, 70, 171, 180}, 20, {.heads = 4, .kv_heads = 2, .scale = 0.3f}});
+  check("decoding", {{0, 1, 3}, {0, 40, 57}, 20, {.heads = 4, .kv_heads = 2, .scale = 0.3f}});
   check("decoding in a window",
         {{0, 1, 3}, {0, 70, 90}, 32, {.heads = 2, .kv_heads = 1, .scale = 0.2f, .window = 9}});
 }
 TEST_CASE("attention: head sizes that matrix tiles take") {
-  check("32", {{0, 3, 40, 111}, {0, 3, 40, 111}, 32, {.heads = 4, .kv_heads = 2, .scale = 0.2f}});
-  check("64, more keys",
-        {{0, 33, 40}, {0, 100, 140}, 64, {.heads = 2, .kv_heads = 2, .scale = 0.125f}});
+  check("32", {{0, 3, 39}, {0, 3, 39}, 32, {.heads = 2, .kv_heads = 1, .scale = 0.2f}});
+  check("64, more keys", {{0, 5}, {0, 70}, 64, {.heads = 1, .kv_heads = 1, .scale = 0.125f}});
   check("32, window",
-        {{0, 97}, {0, 97}, 32, {.heads = 2, .kv_heads = 1, .scale = 0.2f, .window = 30}});
+        {{0, 40}, {0, 40}, 32, {.heads = 1, .kv_heads = 1, .scale = 0.2f, .window = 12}});
   check("96, both ways",
-        {{0, 35}, {0, 35}, 96, {.heads = 1, .kv_heads = 1, .scale = 0.1f, .causal = false}});
+        {{0, 7}, {0, 7}, 96, {.heads = 1, .kv_heads = 1, .scale = 0.1f, .causal = false}});
 }
 TEST_CASE("attention: a document's result does not depend on its neighbours, to the bit") {
   Random random(3);
