@@ -136,7 +136,7 @@ Var checkpoint(const std::function<Var(const Var&)>& f, const Var& x) {
   // Where only parameters inside need gradients, x is a constant: a leaf stands in so that the tape
   // reaches the block.
   const Var input = x.needs_grad() ? x : Var::leaf(x.value());
-  const Tensor value = x.value();
+  const Tensor& value = x.value();
   const bool wanted = x.needs_grad();
   return record("checkpoint", y, {input},
                 [f, value, wanted, before](const Tensor& dy, const Need&) {

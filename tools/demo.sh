@@ -1,8 +1,8 @@
 #!/bin/sh
 # The main job, from the shipped base to a merged model. `make demo` builds and calls this.
 set -eu
-# Threads that wait by spinning would starve each other where other programs use the cores too.
-export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
+# Threads spin shortly while they wait: long spinning would starve others where other programs use the cores too.
+export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-10000}
 out=${1:-build/demo}
 rm -rf "$out"
 echo "== Fine-tune data/base on data/demo/train.jsonl with LoRA =="

@@ -26,7 +26,8 @@ namespace {
 
 // sin and cos of 2 pi v for v in [0, 1): quadrant and Taylor polynomials on [-pi/4, pi/4].
 [[gnu::always_inline]] inline void sin_cos_turn(float v, float& s, float& c) {
-  const float quadrant = static_cast<float>(static_cast<int32_t>(v * 4.0f + 0.5f));
+  const float quadrant =
+      static_cast<float>(static_cast<int32_t>(v * 4.0f + 0.5f));  // NOLINT: v >= 0
   const float x = (v - quadrant * 0.25f) * 6.28318530718f, x2 = x * x;
   const float sx =
       x *
