@@ -3,6 +3,15 @@
 namespace lk {
 namespace {
 
+// The prefix in the dtype of the keys: parameters stay f32 beside bf16 activations.
+std::pair<Var, Var> prefix_like(const Var& k, KvAdapter& adapter) {
+  const std::pair<Var, Var> prefix = adapter.prefix();
+  require(prefix.first.dim(1) == k.dim(1) && prefix.first.shape() == prefix.second.shape(),
+          "a prefix of keys {} and values {} does not fit keys {}", prefix.first.shape(),
+          prefix.second.shape(), k.shape());
+  return {cast(prefix.first, k.dtype()), cast(prefix.second, k.dtype())};
+}
+
 // Keys of every document with the P prefix rows before its own; the same for values.
 struct Prefixed {
   Var k, v;
@@ -11,7 +20,7 @@ struct Prefixed {
 
 Prefixed with_prefix(const Var& k, const Var& v, std::span<const int32_t> offsets,
                      KvAdapter& adapter) {
-  const auto [pk, pv] = adapter.prefix();
+  const auto [pk, pv] = prefix_like(k, adapter);
   const auto length = static_cast<int32_t>(pk.dim(0));
   std::vector<int32_t> rows;
   Prefixed out;
@@ -35,7 +44,7 @@ Var with_cache(const Var& q, const Var& k, const Var& v, const AttentionContext&
     const int32_t begin = context.offsets[b], end = context.offsets[b + 1];
     const auto document = static_cast<int64_t>(b);
     if (prefix && context.cache->length(document) == 0) {
-      const auto [pk, pv] = prefix->prefix();
+      const auto [pk, pv] = prefix_like(k, *prefix);
       context.cache->append(document, context.layer, pk.value(), pv.value());
     }
     const auto [all_k, all_v] = context.cache->append(

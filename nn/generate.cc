@@ -67,6 +67,7 @@ std::vector<std::vector<int32_t>> generate(Model& model,
   std::vector<size_t> running(prompts.size());  // prompt of each document still in the cache
   std::iota(running.begin(), running.end(), 0);
   std::vector<std::vector<int32_t>> next = prompts;  // what each document reads next
+  std::vector<int32_t> position(prompts.size(), 0);  // of the first token of it
   std::vector<Random> random;
   for (size_t i = 0; i < prompts.size(); ++i) random.emplace_back(o.seed, i + 1);
   for (int64_t n = 0; n < o.max_new_tokens && !running.empty(); ++n) {
@@ -75,17 +76,19 @@ std::vector<std::vector<int32_t>> generate(Model& model,
     in.cache = &cache;
     in.packing.offsets.push_back(0);
     for (size_t d = 0; d < running.size(); ++d) {
-      const auto start = static_cast<int32_t>(prompts[running[d]].size() + out[running[d]].size() -
-                                              next[d].size());
       for (size_t t = 0; t < next[d].size(); ++t)
-        in.packing.positions.push_back(start + static_cast<int32_t>(t));
+        in.packing.positions.push_back(position[running[d]] + static_cast<int32_t>(t));
       ids.insert(ids.end(), next[d].begin(), next[d].end());
       in.packing.offsets.push_back(static_cast<int32_t>(ids.size()));
     }
     in.ids = ids;
     const Var h = model.hidden(in);
     std::vector<int32_t> last;
-    for (size_t d = 0; d < running.size(); ++d) last.push_back(in.packing.offsets[d + 1] - 1);
+    for (size_t d = 0; d < running.size(); ++d) {
+      last.push_back(in.packing.offsets[d + 1] - 1);
+      // Read off, not counted: an input adapter may have moved it.
+      position[running[d]] = in.packing.positions[static_cast<size_t>(last[d])] + 1;
+    }
     const Tensor logits = model.lm_logits(gather_rows(h, last)).value();
     for (size_t d = running.size(); d-- > 0;) {
       const size_t prompt = running[d];
@@ -96,8 +99,8 @@ std::vector<std::vector<int32_t>> generate(Model& model,
         out[prompt].push_back(id);
         if (on_token) on_token(prompt, id);
       }
-      const auto length = static_cast<int64_t>(prompts[prompt].size() + out[prompt].size());
-      if (ended || length >= info.max_positions) {
+      // The context is full when the new token takes its last position.
+      if (ended || position[prompt] + 1 >= info.max_positions) {
         cache.drop(row);
         running.erase(running.begin() + row);
         next.erase(next.begin() + row);

@@ -13,6 +13,7 @@
 namespace lk {
 
 class Linear;
+struct Embedding;
 
 // What every part of a method can do: show its parameters.
 class Adapter {
@@ -30,6 +31,14 @@ class LinearAdapter : public Adapter {
                       const Inner& inner) = 0;  // x [T, in] -> [T, out]
 };
 
+// Inside Embedding. inner(ids) is the table's rows and the adapters before this one.
+class EmbeddingAdapter : public Adapter {
+ public:
+  using Inner = std::function<Var(std::span<const int32_t> ids)>;
+  virtual Var forward(const Embedding& embedding, std::span<const int32_t> ids,
+                      const Inner& inner) = 0;  // [T] -> [T, d]
+};
+
 // After a sublayer, before its residual is added. h: the sublayer's output, input: what went in;
 // [T, d].
 class BlockAdapter : public Adapter {
@@ -37,7 +46,9 @@ class BlockAdapter : public Adapter {
   virtual Var forward(const Var& h, const Var& input) = 0;
 };
 
-// Keys and values that every document sees before its own: two of [P, kv_heads * head_dim].
+// Keys (as attention takes them: nothing rotates them) and values that every document sees before
+// its own: two of [P, kv_heads * head_dim] in any float dtype. Positions stay as they are; where
+// they shall start at P, as HF PEFT has it, an InputAdapter moves them.
 class KvAdapter : public Adapter {
  public:
   virtual std::pair<Var, Var> prefix() = 0;
@@ -46,13 +57,21 @@ class KvAdapter : public Adapter {
 // Where the tokens of a batch lie: documents end to end in one row, cut by offsets [B + 1].
 struct Packing {
   std::vector<int32_t> positions, labels, type_ids, offsets;  // labels, type_ids may be empty
+  // [B] or empty: the first token of each document where it counts as a label (-100 elsewhere),
+  // for what is put before it to predict.
+  std::vector<int32_t> first_labels = {};
   int64_t tokens() const { return offsets.empty() ? 0 : offsets.back(); }
 };
 
 // After the token embedding: may insert virtual tokens, moving labels, positions and offsets along.
+// In generation it is asked once, when a text is first read.
 class InputAdapter : public Adapter {
  public:
   virtual Var forward(const Var& embedded, Packing& packing) = 0;  // [T, d] -> [T', d]
 };
+
+// What most input adapters do: puts tokens [P, d] (any float dtype) before every document. They
+// take the document's first P positions and type 0, and carry no label but a first label.
+Var put_before(const Var& tokens, const Var& embedded, Packing& packing);
 
 }  // namespace lk

@@ -14,9 +14,13 @@ std::pair<Tensor, Tensor> KvCache::append(int64_t document, int64_t layer, const
                                           const Tensor& v) {
   Layer& entry = entries_.at(static_cast<size_t>(document)).at(static_cast<size_t>(layer));
   const int64_t end = entry.used + k.dim(0);
-  require(end <= entry.k.dim(0),
-          "the key-value cache holds {} tokens, {} are wanted; raise its capacity", entry.k.dim(0),
-          end);
+  if (end > entry.k.dim(0)) {
+    for (Tensor* t : {&entry.k, &entry.v}) {
+      const Tensor wider = Tensor::empty({end + end / 4, t->dim(1)}, t->dtype());
+      wider.rows(0, entry.used).copy_from(t->rows(0, entry.used));
+      *t = wider;
+    }
+  }
   entry.k.rows(entry.used, end).copy_from(k);
   entry.v.rows(entry.used, end).copy_from(v);
   entry.used = end;

@@ -9,12 +9,13 @@ namespace lk {
 
 class KvCache {
  public:
-  // capacity: the most tokens a document will have.
+  // capacity: the tokens a document will probably have; it grows where there are more.
   KvCache(int64_t documents, int64_t layers, int64_t capacity, int64_t kv_dim, DType dtype);
   // Appends rows [n, kv_dim] to a layer of a document and returns all its keys and values so far.
   std::pair<Tensor, Tensor> append(int64_t document, int64_t layer, const Tensor& k,
                                    const Tensor& v);
   int64_t length(int64_t document) const;  // tokens of the document that every layer has seen
+  bool empty() const { return entries_.empty() || length(0) == 0; }
   int64_t documents() const { return static_cast<int64_t>(entries_.size()); }
   void drop(int64_t document);  // forgets a finished document, later ones move down
 

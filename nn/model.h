@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "nn/attention.h"
+#include "nn/embedding.h"
 #include "nn/hooks.h"
 #include "nn/linear.h"
 
@@ -51,6 +52,7 @@ class Model {
   virtual Var class_logits(const Var& h, const Packing& packing) = 0;  // [T, d] -> [B, labels]
   virtual void visit_parameters(const ParameterVisitor& f) = 0;        // in file order
   virtual void visit_linears(const std::function<void(Linear&)>& f) = 0;
+  virtual void visit_embeddings(const std::function<void(Embedding&)>& f) = 0;
   // Module names that are the task's head (new weights when a bare encoder becomes a classifier).
   virtual std::vector<std::string> head_modules() const = 0;
 
@@ -67,10 +69,9 @@ class Model {
   Var run_block(const std::function<Var(const Var&)>& block, const Var& x) const {
     return gradient_checkpointing ? checkpoint(block, x) : block(x);
   }
-  Var run_input_adapters(Var x, Packing& packing) {
-    for (auto& adapter : input_adapters_) x = adapter->forward(x, packing);
-    return x;
-  }
+  // Only where a text begins: tokens that follow a cache have nothing put before them. Error when a
+  // position is then outside the context.
+  Var run_input_adapters(Var x, ModelInput& input);
   static Var run_adapters(const std::vector<std::shared_ptr<BlockAdapter>>& adapters, Var h,
                           const Var& input) {
     for (const auto& adapter : adapters) h = adapter->forward(h, input);

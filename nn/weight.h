@@ -37,6 +37,7 @@ class DenseWeight : public Weight {
   void assign(const Tensor& w) override;
   void visit(const ParameterVisitor& f) override { f(parameter_); }
   Parameter& parameter() { return parameter_; }
+  const Parameter& parameter() const { return parameter_; }
 
  private:
   int64_t in_, out_;

@@ -1,5 +1,6 @@
 #include "tests/oracle.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "autograd/ops.h"
@@ -20,6 +21,7 @@ OracleBatch read_batch(const SafetensorsFile& vectors, const std::string& prefix
   if (!per_token) out.class_labels = label;
   out.packing.offsets.push_back(0);
   for (int64_t b = 0; b < batch; ++b) {
+    if (per_token) out.packing.first_labels.push_back(label[static_cast<size_t>(b * length)]);
     for (int64_t t = 0; t < length; ++t) {
       const auto at = static_cast<size_t>(b * length + t);
       if (!mask.empty() && mask[at] == 0) continue;
@@ -29,7 +31,6 @@ OracleBatch read_batch(const SafetensorsFile& vectors, const std::string& prefix
       if (!type.empty()) out.packing.type_ids.push_back(type[at]);
       const int32_t next = per_token && t + 1 < length ? label[at + 1] : -100;
       out.labels.push_back(next);
-      out.labelled += next != -100;
     }
     out.packing.offsets.push_back(static_cast<int32_t>(out.ids.size()));
   }
@@ -43,7 +44,9 @@ Var mean_loss(Model& model, const OracleBatch& batch) {
   if (!batch.class_labels.empty())
     return scale(cross_entropy(model.class_logits(h, in.packing), batch.class_labels),
                  1.0f / static_cast<float>(batch.class_labels.size()));
-  return scale(model.lm_loss(h, in.packing.labels), 1.0f / static_cast<float>(batch.labelled));
+  const auto labelled = std::count_if(in.packing.labels.begin(), in.packing.labels.end(),
+                                      [](int32_t label) { return label != -100; });
+  return scale(model.lm_loss(h, in.packing.labels), 1.0f / static_cast<float>(labelled));
 }
 
 double max_difference(const Tensor& a, const Tensor& b) {

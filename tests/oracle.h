@@ -15,8 +15,7 @@ namespace lk::test {
 struct OracleBatch {
   std::vector<int32_t> ids, labels, class_labels;
   std::vector<size_t> places;  // of each kept token in the padded [B, S]
-  Packing packing;
-  int64_t labelled = 0;
+  Packing packing;             // without labels
   ModelInput input() const { return {ids, packing, nullptr}; }
 };
 // prefix: "in." or "in.3." of the vectors file.

@@ -4,7 +4,6 @@
 //   logits = W_c tanh(W_p x[first token])
 #include <cmath>
 
-#include "nn/embedding.h"
 #include "nn/models/models.h"
 #include "nn/norm.h"
 
@@ -76,7 +75,7 @@ class Bert : public Model {
   Var hidden(ModelInput& in) override {
     invariant(in.cache == nullptr, "an encoder has no key-value cache");
     Packing& packing = in.packing;
-    Var x = run_input_adapters(word_(in.ids, compute_), packing);
+    Var x = run_input_adapters(word_(in.ids, compute_), in);
     packing.type_ids.resize(static_cast<size_t>(x.dim(0)), 0);
     x = add(add(x, type_(packing.type_ids, compute_)), position_(packing.positions, compute_));
     x = dropout(norm_(x), training ? hidden_dropout_ : 0.0f);
@@ -121,6 +120,9 @@ class Bert : public Model {
       f(pooler_);
       f(classifier_);
     }
+  }
+  void visit_embeddings(const std::function<void(Embedding&)>& f) override {
+    f(word_), f(position_), f(type_);
   }
   std::vector<std::string> head_modules() const override {
     return task_ == Task::classification ? std::vector<std::string>{"classifier"}

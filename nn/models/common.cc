@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "nn/models/models.h"
 
 namespace lk {
@@ -10,6 +12,32 @@ void set_common(ModelInfo& info, const Config& config, Task task) {
   require(task != Task::classification || info.labels >= 1,
           "{}: the number of classes is unknown: neither num_labels nor id2label is given",
           config.file());
+}
+
+Var head_loss(Linear& head, const Var& h, std::span<const int32_t> labels) {
+  const auto* dense = dynamic_cast<DenseWeight*>(&head.weight());
+  if (dense && head.adapters().empty() && !head.has_bias())
+    return linear_cross_entropy(h, dense->parameter().var, {}, labels);
+  std::vector<int32_t> rows, kept;
+  for (size_t i = 0; i < labels.size(); ++i) {
+    if (labels[i] == -100) continue;
+    rows.push_back(static_cast<int32_t>(i));
+    kept.push_back(labels[i]);
+  }
+  Var total;
+  const auto block =
+      static_cast<size_t>(std::clamp<int64_t>((16 << 20) / head.out_features(), 32, 1024));
+  for (size_t begin = 0; begin < rows.size() || !total.defined(); begin += block) {
+    const size_t end = std::min(rows.size(), begin + block);
+    const std::vector<int32_t> part(kept.begin() + static_cast<std::ptrdiff_t>(begin),
+                                    kept.begin() + static_cast<std::ptrdiff_t>(end));
+    // Checkpointed, so that logits are made again in the backward pass and do not pile up.
+    const Var loss =
+        checkpoint([&head, part](const Var& x) { return cross_entropy(head(x), part); },
+                   gather_rows(h, std::span(rows).subspan(begin, end - begin)));
+    total = total.defined() ? add(total, loss) : loss;
+  }
+  return total;
 }
 
 std::vector<int32_t> last_rows(const Packing& packing) {

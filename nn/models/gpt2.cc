@@ -4,7 +4,6 @@
 //   x = x + W_proj gelu(W_fc ln_2(x))
 #include <cmath>
 
-#include "nn/embedding.h"
 #include "nn/models/models.h"
 #include "nn/norm.h"
 
@@ -64,7 +63,7 @@ class Gpt2 : public Model {
   }
 
   Var hidden(ModelInput& in) override {
-    Var x = run_input_adapters(wte_(in.ids, compute_), in.packing);
+    Var x = run_input_adapters(wte_(in.ids, compute_), in);
     x = dropout(add(x, wpe_(in.packing.positions, compute_)), training ? embd_pdrop_ : 0.0f);
     // Shared, since a checkpointed block runs again in the backward pass, when `in` is gone.
     const auto packing = std::make_shared<const Packing>(in.packing);
@@ -75,9 +74,10 @@ class Gpt2 : public Model {
     return ln_f_(x);
   }
   Var lm_loss(const Var& h, std::span<const int32_t> labels) override {
-    return linear_cross_entropy(h, output_weight(), {}, labels);
+    return tied_ ? linear_cross_entropy(h, wte_.weight.var, {}, labels)
+                 : head_loss(lm_head_, h, labels);
   }
-  Var lm_logits(const Var& h) override { return tied_ ? linear(h, output_weight()) : lm_head_(h); }
+  Var lm_logits(const Var& h) override { return tied_ ? linear(h, wte_.weight.var) : lm_head_(h); }
   Var class_logits(const Var& h, const Packing& packing) override {
     return score_(gather_rows(h, last_rows(packing)));
   }
@@ -107,6 +107,7 @@ class Gpt2 : public Model {
     else if (!tied_)
       f(lm_head_);
   }
+  void visit_embeddings(const std::function<void(Embedding&)>& f) override { f(wte_), f(wpe_); }
   std::vector<std::string> head_modules() const override {
     return task_ == Task::classification ? std::vector<std::string>{"score"}
                                          : std::vector<std::string>{};
@@ -124,10 +125,6 @@ class Gpt2 : public Model {
             !c.boolean("scale_attn_by_inverse_layer_idx", false),
         "{}: only scale_attn_weights = true without scale_attn_by_inverse_layer_idx is supported",
         c.file());
-  }
-
-  const Var& output_weight() {
-    return tied_ ? wte_.weight.var : static_cast<DenseWeight&>(lm_head_.weight()).parameter().var;
   }
 
   Var block(size_t i, const Var& x, const Packing& packing, KvCache* cache) {

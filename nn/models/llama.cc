@@ -3,7 +3,6 @@
 //   x = x + W_down (silu(W_gate n(x)) * W_up n(x))         n = RMSNorm
 #include <cmath>
 
-#include "nn/embedding.h"
 #include "nn/models/models.h"
 #include "nn/norm.h"
 #include "nn/rope.h"
@@ -75,7 +74,7 @@ class Llama : public Model {
   }
 
   Var hidden(ModelInput& in) override {
-    Var x = run_input_adapters(embed_tokens_(in.ids, compute_), in.packing);
+    Var x = run_input_adapters(embed_tokens_(in.ids, compute_), in);
     // Shared, since a checkpointed block runs again in the backward pass, when `in` is gone.
     const auto packing = std::make_shared<const Packing>(in.packing);
     for (size_t i = 0; i < layers_.size(); ++i)
@@ -85,9 +84,12 @@ class Llama : public Model {
     return norm_(x);
   }
   Var lm_loss(const Var& h, std::span<const int32_t> labels) override {
-    return linear_cross_entropy(h, output_weight(), {}, labels);
+    return tied_ ? linear_cross_entropy(h, embed_tokens_.weight.var, {}, labels)
+                 : head_loss(lm_head_, h, labels);
   }
-  Var lm_logits(const Var& h) override { return tied_ ? linear(h, output_weight()) : lm_head_(h); }
+  Var lm_logits(const Var& h) override {
+    return tied_ ? linear(h, embed_tokens_.weight.var) : lm_head_(h);
+  }
   // The class is read from each document's last token.
   Var class_logits(const Var& h, const Packing& packing) override {
     return score_(gather_rows(h, last_rows(packing)));
@@ -114,6 +116,7 @@ class Llama : public Model {
     else if (!tied_)
       f(lm_head_);
   }
+  void visit_embeddings(const std::function<void(Embedding&)>& f) override { f(embed_tokens_); }
   std::vector<std::string> head_modules() const override {
     return task_ == Task::classification ? std::vector<std::string>{"score"}
                                          : std::vector<std::string>{};
@@ -128,11 +131,6 @@ class Llama : public Model {
     require(!c.has("quantization_config"),
             "{}: the weights are quantized (quantization_config), which is not supported",
             c.file());
-  }
-
-  const Var& output_weight() {
-    return tied_ ? embed_tokens_.weight.var
-                 : static_cast<DenseWeight&>(lm_head_.weight()).parameter().var;
   }
 
   Var block(size_t i, const Var& x, const Packing& packing, KvCache* cache) {

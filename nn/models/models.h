@@ -12,6 +12,9 @@ std::unique_ptr<Model> make_bert(const Config& config, Task task);
 
 // Special ids and the number of classes.
 void set_common(ModelInfo& info, const Config& config, Task task);
+// A language model's loss from its output layer, as Model::lm_loss says: with whatever adapters and
+// weight it has, a block of logits at a time.
+Var head_loss(Linear& head, const Var& h, std::span<const int32_t> labels);
 // The row of each document's last token.
 std::vector<int32_t> last_rows(const Packing& packing);
 std::vector<int32_t> first_rows(const Packing& packing);

@@ -1,0 +1,42 @@
+#include "nn/hooks.h"
+
+#include "autograd/ops.h"
+
+namespace lk {
+
+Var put_before(const Var& tokens, const Var& embedded, Packing& packing) {
+  const auto count = static_cast<int32_t>(tokens.dim(0));
+  const size_t documents = packing.offsets.empty() ? 0 : packing.offsets.size() - 1;
+  Packing out;
+  std::vector<int32_t> rows;  // of [tokens; embedded]
+  out.offsets.push_back(0);
+  for (size_t b = 0; b < documents; ++b) {
+    const auto begin = static_cast<size_t>(packing.offsets[b]),
+               end = static_cast<size_t>(packing.offsets[b + 1]);
+    const int32_t start = begin < end ? packing.positions[begin] : 0;
+    for (int32_t i = 0; i < count; ++i) {
+      rows.push_back(i);
+      out.positions.push_back(start + i);
+    }
+    for (size_t t = begin; t < end; ++t) {
+      rows.push_back(count + static_cast<int32_t>(t));
+      out.positions.push_back(count + packing.positions[t]);
+    }
+    const auto move = [&](const std::vector<int32_t>& from, std::vector<int32_t>& to,
+                          int32_t fill) {
+      if (from.empty()) return;
+      to.insert(to.end(), tokens.dim(0), fill);
+      to.insert(to.end(), from.begin() + packing.offsets[b], from.begin() + packing.offsets[b + 1]);
+    };
+    move(packing.labels, out.labels, -100);
+    if (count > 0 && !packing.labels.empty() && !packing.first_labels.empty())
+      out.labels[static_cast<size_t>(out.offsets.back() + count - 1)] = packing.first_labels[b];
+    move(packing.type_ids, out.type_ids, 0);
+    out.offsets.push_back(static_cast<int32_t>(rows.size()));
+  }
+  if (count == 0) out.first_labels = packing.first_labels;
+  packing = std::move(out);
+  return gather_rows(concat_rows({cast(tokens, embedded.dtype()), embedded}), rows);
+}
+
+}  // namespace lk

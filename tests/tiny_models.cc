@@ -1,0 +1,138 @@
+#include "tests/tiny_models.h"
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "autograd/ops.h"
+#include "engine/rng.h"
+
+namespace lk::test {
+namespace {
+
+std::string config_of(const std::string& type, double dropout) {
+  const std::string p = std::to_string(dropout);
+  if (type == "gpt2")
+    return R"({"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "vocab_size": 29,
+      "n_embd": 16, "n_layer": 2, "n_head": 4, "n_positions": 48, "tie_word_embeddings": false,
+      "initializer_range": 0.3, "embd_pdrop": )" +
+           p + R"(, "attn_pdrop": )" + p + R"(, "resid_pdrop": )" + p + "}";
+  if (type == "llama")
+    return R"({"model_type": "llama", "architectures": ["LlamaForCausalLM"], "vocab_size": 29,
+      "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4,
+      "num_key_value_heads": 2, "intermediate_size": 24, "max_position_embeddings": 48,
+      "attention_bias": true, "initializer_range": 0.3, "attention_dropout": )" +
+           p + "}";
+  return R"({"model_type": "bert", "architectures": ["BertForSequenceClassification"],
+      "vocab_size": 29, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4,
+      "intermediate_size": 24, "max_position_embeddings": 48, "num_labels": 3,
+      "initializer_range": 0.3, "hidden_dropout_prob": )" +
+         p + R"(, "attention_probs_dropout_prob": )" + p + "}";
+}
+
+}  // namespace
+
+Tensor random_tensor(const Shape& shape, DType dtype, uint64_t seed, double std) {
+  std::vector<double> values(static_cast<size_t>(shape.numel()));
+  Random random(seed);
+  for (double& v : values) v = std * random.normal();
+  return Tensor::from<double>(values, shape).to(dtype);
+}
+
+std::unique_ptr<Model> tiny_model(const std::string& type, DType dtype, double dropout) {
+  const Config config = Config::parse(config_of(type, dropout), type);
+  auto model =
+      make_model(config, type == "bert" ? Task::classification : Task::causal_lm, dtype, 7);
+  uint64_t seed = 100;
+  model->visit_parameters([&](Parameter& p) {
+    if (p.shape.rank() > 1) return;
+    const Tensor noise = random_tensor(p.shape, DType::f64, ++seed, 0.2);
+    std::vector<double> values = p.var.value().to_vector<double>();
+    for (size_t i = 0; i < values.size(); ++i) values[i] += noise.item(static_cast<int64_t>(i));
+    p.set(Tensor::from<double>(values, p.shape).to(p.var.dtype()));
+  });
+  return model;
+}
+
+Documents random_documents(const std::vector<int>& lengths, uint64_t seed) {
+  Random random(seed);
+  Documents out;
+  for (const int length : lengths) {
+    out.emplace_back();
+    for (int t = 0; t < length; ++t)
+      out.back().push_back(static_cast<int32_t>(random.below(kVocab)));
+  }
+  return out;
+}
+
+Documents with_front(const std::vector<int32_t>& first, const Documents& documents) {
+  Documents out = documents;
+  for (auto& d : out) d.insert(d.begin(), first.begin(), first.end());
+  return out;
+}
+
+Packed pack(const Documents& documents, int32_t first_position) {
+  Packed out;
+  out.packing.offsets.push_back(0);
+  for (const auto& d : documents) {
+    for (size_t t = 0; t < d.size(); ++t) {
+      out.ids.push_back(d[t]);
+      out.packing.positions.push_back(first_position + static_cast<int32_t>(t));
+      out.packing.labels.push_back(t + 1 < d.size() ? d[t + 1] : -100);
+    }
+    out.class_labels.push_back(static_cast<int32_t>(out.packing.offsets.size() - 1) % 3);
+    out.packing.offsets.push_back(static_cast<int32_t>(out.ids.size()));
+  }
+  return out;
+}
+
+Var loss_of(Model& model, const Packed& batch) {
+  ModelInput in = batch.input();
+  const Var h = model.hidden(in);
+  if (!model.head_modules().empty())
+    return cross_entropy(model.class_logits(h, in.packing), batch.class_labels);
+  return model.lm_loss(h, in.packing.labels);
+}
+
+Tensor hidden_of(Model& model, const Packed& batch, Packing* moved) {
+  const NoGrad no_grad;
+  ModelInput in = batch.input();
+  const Tensor h = model.hidden(in).value();
+  if (moved) *moved = in.packing;
+  return h;
+}
+
+double gradient_error(Model& model, const Packed& batch,
+                      const std::vector<Parameter*>& parameters) {
+  for (Parameter* p : parameters) p->var.set_grad({});
+  backward(loss_of(model, batch));
+  const NoGrad no_grad;
+  double worst = 0;
+  for (Parameter* p : parameters) {
+    const Tensor g = p->var.grad();
+    if (!g.defined()) return std::numeric_limits<double>::infinity();
+    double largest = 1e-6, error = 0;
+    for (int64_t i = 0; i < g.numel(); ++i) {
+      double& x = p->var.value().data<double>()[i];
+      const double at = x, step = 1e-5;
+      x = at + step;
+      const double up = loss_of(model, batch).value().item();
+      x = at - step;
+      const double down = loss_of(model, batch).value().item();
+      x = at;
+      const double difference = std::abs((up - down) / (2 * step) - g.item(i));
+      if (!std::isfinite(difference)) return std::numeric_limits<double>::infinity();
+      error = std::max(error, difference);
+      largest = std::max(largest, std::abs(g.item(i)));
+    }
+    worst = std::max(worst, error / largest);
+  }
+  return worst;
+}
+
+bool same_bits(const Tensor& a, const Tensor& b) {
+  return a.defined() && b.defined() && a.shape() == b.shape() && a.dtype() == b.dtype() &&
+         std::memcmp(a.raw(), b.raw(), static_cast<size_t>(a.bytes())) == 0;
+}
+
+}  // namespace lk::test
