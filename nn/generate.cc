@@ -10,7 +10,8 @@
 namespace lk {
 
 int32_t choose_token(const Tensor& logits, const GenerateOptions& o, Random& random) {
-  const std::vector<float> z = logits.to_vector<float>();
+  const Tensor values = logits.to(DType::f32);
+  const std::span<const float> z = values.span<float>();
   if (o.temperature <= 0)
     return static_cast<int32_t>(std::max_element(z.begin(), z.end()) - z.begin());
   std::vector<int32_t> order(z.size());

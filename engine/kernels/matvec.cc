@@ -65,7 +65,7 @@ template <class Isa, int M, int R, class C, class T>
     Floats<Isa> av[M][2];
 #pragma GCC unroll 4
     for (int m = 0; m < M; ++m) load<Isa>(a + m * s.in + j, av[m]);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
       Floats<Isa> bv[2];
       load<Isa>(b + (o + r) * s.in + j, bv);
@@ -90,7 +90,8 @@ template <class Isa, int M, int R, class C, class T>
 template <class Isa, int M, class C, class T>
 void dot_rows(C* c, const T* a, const T* b, const float* bias, const MatvecShape& s) {
   parallel_for(s.out, 1 + (1 << 15) / s.in, [=](int64_t begin, int64_t end) {
-    constexpr int R = M == 1 ? 4 : M == 2 ? 2 : 1;
+    // Rows read at a time: as many streams as keep memory busy, as few as the registers hold.
+    constexpr int R = M == 1 ? 8 : M == 2 ? 4 : 1;
     int64_t o = begin;
     for (; o + R <= end; o += R) dots<Isa, M, R>(c, a, b, o, bias, s);
     for (; o < end; ++o) dots<Isa, M, 1>(c, a, b, o, bias, s);
