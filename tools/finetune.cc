@@ -193,12 +193,14 @@ void finetune(const CLI::App& app, Options o) {
     show_samples("After:", after, data.dev_inputs, o.samples);
     if (!before.values.empty()) fmt::print("  held out before: {}\n", before.line());
     fmt::print("  held out after:  {}\n", after.line());
-    nlohmann::json results;
+    nlohmann::json results{{"method", info.name},
+                           {"steps", result.steps},
+                           {"train_seconds", result.seconds},
+                           {"trained_parameters", trained},
+                           {"total_parameters", total},
+                           {"peak_memory_bytes", peak_rss_bytes()}};
     for (const auto& [name, value] : before.values) results["before"][name] = value;
     for (const auto& [name, value] : after.values) results["after"][name] = value;
-    results["steps"] = result.steps;
-    results["train_seconds"] = result.seconds;
-    results["trained_parameters"] = trained;
     write_file_atomically(o.run.output / "results.json", results.dump(2) + "\n");
   }
   const auto size =

@@ -9,6 +9,7 @@
 #include "engine/files/checkpoint.h"
 #include "engine/rng.h"
 #include "tools/train/progress.h"
+#include "tools/train/step_log.h"
 
 namespace lk {
 namespace {
@@ -175,13 +176,14 @@ TrainResult train(Model& model, std::vector<ParamGroup> groups,
 
   const StopOnSignal guard;
   Progress progress(step, plan.total(), o.logging_steps);
+  StepLog log(o.output, step);
   TrainResult result;
   model.training = true;
   int64_t saved = -1;
   while (step < plan.total() && !g_stop) {
     const std::vector<Batch> batches = plan.next();
-    int64_t labelled = 0;
-    for (const Batch& b : batches) labelled += b.labelled;
+    int64_t labelled = 0, tokens = 0;
+    for (const Batch& b : batches) labelled += b.labelled, tokens += b.real_tokens;
     require(labelled > 0, "step {}: no token of the batch carries a label; is the output empty?",
             step + 1);
     double total = 0;
@@ -190,7 +192,6 @@ TrainResult train(Model& model, std::vector<ParamGroup> groups,
       total += sum.value().item();
       // Normalised by the labels of the whole update, so that accumulation equals one big batch.
       backward(scale(sum, 1.0f / static_cast<float>(labelled)));
-      result.tokens += b.real_tokens;
     }
     result.last_loss = total / static_cast<double>(labelled);
     const double norm = clip_grad_norm(optimizer->groups(), o.max_grad_norm);
@@ -206,9 +207,15 @@ TrainResult train(Model& model, std::vector<ParamGroup> groups,
     optimizer->step(lr);
     optimizer->zero_grad();
     ++step;
+    result.tokens += tokens;
+    log.add(step, result.last_loss, norm, lr, tokens);
     progress.show(step, result.last_loss, norm, lr, result.tokens);
-    if (o.save_steps > 0 && step % o.save_steps == 0) save_state(o, *optimizer, plan, saved = step);
+    if (o.save_steps > 0 && step % o.save_steps == 0) {
+      log.flush();
+      save_state(o, *optimizer, plan, saved = step);
+    }
   }
+  log.flush();
   progress.finish();
   model.training = false;
   result.interrupted = step < plan.total();

@@ -46,8 +46,7 @@ Var class_loss(Model& model, const Batch& batch);
 // A packed batch as a model takes it.
 ModelInput as_input(const Batch& batch);
 
-// `groups`: what is trained. Called every `evaluate_every` steps (> 0) and at the end: `evaluate`
-// may print.
+// groups: what is trained. Writes OUTPUT/log.jsonl, and checkpoints as the options say.
 TrainResult train(Model& model, std::vector<ParamGroup> groups,
                   const std::vector<Example>& examples, const BatchLoss& loss,
                   const TrainOptions& options);

@@ -1,0 +1,69 @@
+#include "tools/compare/plan.h"
+
+#include "tests/support.h"
+
+namespace lk {
+namespace {
+
+ComparePlan plan_of(const test::TempDir& dir, const std::string& text) {
+  test::write_file(dir / "plan.toml", text);
+  return read_plan(dir / "plan.toml");
+}
+
+TEST_CASE("compare: a plan becomes one run for each row and seed; a row's options win") {
+  const test::TempDir dir;
+  const ComparePlan plan = plan_of(dir, R"(
+title = "T"
+metric = "accuracy"
+seeds = [3, 4]
+[options]
+model = "m"
+epochs = 2
+truncate = true
+lr = 1e-3
+[[run]]
+name = "LoRA, rank 8"
+method = "lora"
+target-modules = ["query", "value"]
+epochs = 5
+[[run]]
+name = "full"
+method = "full"
+truncate = false
+seeds = [7]
+)");
+  REQUIRE(plan.runs.size() == 3);
+  CHECK(plan.title == "T");
+  CHECK(plan.metric == "accuracy");
+  CHECK(plan.runs[0].folder == "lora-rank-8-seed-3");
+  CHECK(plan.runs[1].folder == "lora-rank-8-seed-4");
+  CHECK(plan.runs[2].folder == "full-seed-7");
+  CHECK(plan.runs[0].arguments ==
+        std::vector<std::string>{"--epochs=5", "--lr=0.001", "--method=lora", "--model=m",
+                                 "--target-modules=query,value", "--truncate", "--seed=3"});
+  CHECK(plan.runs[2].arguments == std::vector<std::string>{"--epochs=2", "--lr=0.001",
+                                                           "--method=full", "--model=m",
+                                                           "--seed=7"});
+}
+
+TEST_CASE("compare: a plan that cannot be is named by file and line or key") {
+  const test::TempDir dir;
+  const auto says = [&](const std::string& text, const std::string& words) {
+    const std::string message = test::error_of([&] { plan_of(dir, text); });
+    CAPTURE(message);
+    CHECK(message.find("plan.toml") != std::string::npos);
+    CHECK(message.find(words) != std::string::npos);
+  };
+  says("metric = \"a\"\nseeds = [", "plan.toml:2");
+  says("seeds = [1]\n[[run]]\nname = \"x\"", "'metric' is missing");
+  says("metric = \"a\"", "there is no [[run]]");
+  says("metric = \"a\"\n[[run]]\nmethod = \"lora\"", "plan.toml:2: 'name'");
+  says("metric = \"a\"\n[[run]]\nname = \"x y\"\n[[run]]\nname = \"X-y\"", "occurs twice");
+  says("metric = \"a\"\nseeds = [-1]\n[[run]]\nname = \"x\"", "'seeds': expected whole numbers");
+  says("metric = \"a\"\nseed = 1\n[[run]]\nname = \"x\"", "'seed' is not known");
+  says("metric = \"a\"\n[[run]]\nname = \"x\"\noutput = \"y\"", "'output' is set by compare");
+  says("metric = \"a\"\n[[run]]\nname = \"x\"\nlr = 2020-01-01", "'lr'");
+}
+
+}  // namespace
+}  // namespace lk
