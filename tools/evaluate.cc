@@ -3,6 +3,7 @@
 
 #include "engine/files/atomic_file.h"
 #include "tools/train/cli.h"
+#include "tools/train/in_context.h"
 #include "tools/train/run_model.h"
 
 using namespace lk;
@@ -11,6 +12,8 @@ int main(int argc, char** argv) {
   CLI::App app("evaluate: score a model on a data file");
   std::string model, adapter, data, predictions;
   ScoreOptions o;
+  InContextOptions shown;
+  std::vector<std::string> verbalizer;
   DType dtype = DType::f32;
   app.add_option("--model", model, "Hugging Face model folder; with --adapter it may be left out");
   app.add_option("--adapter", adapter, "adapter folder");
@@ -28,10 +31,38 @@ int main(int argc, char** argv) {
   app.add_option("--limit", o.limit, "the first records only; 0: all")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
+  CLI::Option_group& in_context = *app.add_option_group(
+      "in-context learning", "show the task in the prompt instead of training");
+  const CLI::Option* shots =
+      in_context
+          .add_option("--shots", shown.shots, "examples in the prompt; 0 shows the template alone")
+          ->check(CLI::NonNegativeNumber);
+  in_context.add_option("--shots-from", shown.pool, "data that the examples are drawn from");
+  in_context.add_option(
+      "--template", shown.template_text,
+      "the text of an example, such as \"{text}\\nSentiment: {label}\\n\\n\"; slots: text, "
+      "text_a, text_b, label, or input, output; \\n is a line's end");
+  in_context
+      .add_option("--select", shown.selection,
+                  "random: anew for each prompt; nearest: by embedding")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"random", "nearest"}));
+  in_context.add_flag("--calibrate", shown.calibrate,
+                      "subtract what a choice gets when the text is N/A");
+  in_context.add_option("--verbalizer", verbalizer, "label=words, for labels that read badly");
+  in_context.add_option("--seed", shown.seed, "of the choice of examples")->capture_default_str();
   add_dtype_option(app, dtype);
   return run_tool(app, argc, argv, [&] {
     OpenModel open = open_model(model, adapter, dtype);
-    const Scores scores = score(open, data, o);
+    for (const std::string& pair : verbalizer) {
+      const size_t equals = pair.find('=');
+      require(equals != std::string::npos, "--verbalizer {}: expected label=words", pair);
+      shown.verbalizer[pair.substr(0, equals)] = pair.substr(equals + 1);
+    }
+    for (size_t at = 0; (at = shown.template_text.find("\\n", at)) != std::string::npos; ++at)
+      shown.template_text.replace(at, 2, "\n");
+    const Scores scores =
+        shots->count() > 0 ? score_in_context(open, data, shown, o) : score(open, data, o);
     fmt::print("{}\n", scores.line());
     if (predictions.empty()) return;
     std::string text;

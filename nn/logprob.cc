@@ -1,0 +1,119 @@
+#include "nn/logprob.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include "autograd/ops.h"
+
+namespace lk {
+namespace {
+
+// Calls f(begin, end) for runs of items that together have at most `budget` tokens.
+void in_batches(size_t count, int64_t budget, const std::function<int64_t(size_t)>& tokens,
+                const std::function<void(size_t, size_t)>& f) {
+  for (size_t begin = 0, end = 0; begin < count; begin = end) {
+    int64_t sum = tokens(end++);
+    while (end < count && sum + tokens(end) <= budget) sum += tokens(end++);
+    f(begin, end);
+  }
+}
+
+void add_document(std::vector<int32_t>& ids, Packing& packing, std::span<const int32_t> tokens,
+                  const ModelInfo& info) {
+  require(!tokens.empty(), "a text has no tokens");
+  require(static_cast<int64_t>(tokens.size()) <= info.max_positions,
+          "a text of {} tokens is longer than the model's context of {}", tokens.size(),
+          info.max_positions);
+  if (packing.offsets.empty()) packing.offsets.push_back(0);
+  for (size_t t = 0; t < tokens.size(); ++t) packing.positions.push_back(static_cast<int32_t>(t));
+  ids.insert(ids.end(), tokens.begin(), tokens.end());
+  packing.offsets.push_back(static_cast<int32_t>(ids.size()));
+}
+
+double log_softmax_at(std::span<const float> logits, int32_t id) {
+  const float most = *std::max_element(logits.begin(), logits.end());
+  double total = 0;
+  for (const float z : logits) total += std::exp(static_cast<double>(z - most));
+  return static_cast<double>(logits[static_cast<size_t>(id)] - most) - std::log(total);
+}
+
+}  // namespace
+
+std::vector<LogProbability> log_probabilities(Model& model, std::span<const Continuation> items,
+                                              int64_t tokens_per_batch) {
+  const NoGrad no_grad;
+  const ModelInfo& info = model.info();
+  require(info.causal, "{}: this architecture does not continue text", info.architecture);
+  std::vector<LogProbability> out(items.size());
+  const auto length = [&](size_t i) {
+    return static_cast<int64_t>(items[i].prompt.size() + items[i].text.size());
+  };
+  in_batches(items.size(), tokens_per_batch, length, [&](size_t begin, size_t end) {
+    std::vector<int32_t> ids;
+    ModelInput in;
+    std::vector<std::pair<size_t, size_t>> wanted;  // document of the batch, place in its text
+    for (size_t i = begin; i < end; ++i) {
+      const Continuation& c = items[i];
+      require(!c.prompt.empty() && !c.text.empty(), "a {} has no tokens",
+              c.prompt.empty() ? "prompt" : "continuation");
+      // The last token predicts nothing.
+      std::vector<int32_t> tokens = c.prompt;
+      tokens.insert(tokens.end(), c.text.begin(), c.text.end() - 1);
+      add_document(ids, in.packing, tokens, info);
+      for (size_t t = 0; t < c.text.size(); ++t) wanted.emplace_back(i - begin, t);
+    }
+    in.ids = ids;
+    const Var h = model.hidden(in);
+    std::vector<int32_t> rows;
+    for (const auto& [document, t] : wanted) {
+      // Counted from the document's end, since an input adapter may put tokens before it.
+      const auto after = items[begin + document].text.size() - t;
+      rows.push_back(in.packing.offsets[document + 1] - static_cast<int32_t>(after));
+    }
+    // So that the logits take some 64 MB.
+    const size_t together =
+        std::max<size_t>(1, (size_t{16} << 20) / static_cast<size_t>(info.vocab_size));
+    for (size_t at = 0; at < rows.size(); at += together) {
+      const size_t n = std::min(together, rows.size() - at);
+      const Tensor logits =
+          model.lm_logits(gather_rows(h, std::span(rows).subspan(at, n))).value().to(DType::f32);
+      for (size_t r = 0; r < n; ++r) {
+        const auto [document, t] = wanted[at + r];
+        const auto row = static_cast<int64_t>(r);
+        LogProbability& to = out[begin + document];
+        to.sum += log_softmax_at(logits.rows(row, row + 1).span<float>(),
+                                 items[begin + document].text[t]);
+        ++to.tokens;
+      }
+    }
+  });
+  return out;
+}
+
+std::vector<std::vector<float>> embed_texts(Model& model,
+                                            std::span<const std::vector<int32_t>> texts,
+                                            int64_t tokens_per_batch) {
+  const NoGrad no_grad;
+  std::vector<std::vector<float>> out;
+  const auto length = [&](size_t i) { return static_cast<int64_t>(texts[i].size()); };
+  in_batches(texts.size(), tokens_per_batch, length, [&](size_t begin, size_t end) {
+    std::vector<int32_t> ids;
+    ModelInput in;
+    for (size_t i = begin; i < end; ++i) add_document(ids, in.packing, texts[i], model.info());
+    in.ids = ids;
+    const Var h = model.hidden(in);
+    const Tensor pooled = mean_pool(h, in.packing.offsets).value();
+    for (int64_t i = 0; i < pooled.dim(0); ++i) {
+      std::vector<float> v = pooled.rows(i, i + 1).to_vector<float>();
+      double squares = 0;
+      for (const float x : v) squares += static_cast<double>(x) * static_cast<double>(x);
+      const auto inverse = static_cast<float>(1.0 / std::sqrt(std::max(squares, 1e-30)));
+      for (float& x : v) x *= inverse;
+      out.push_back(std::move(v));
+    }
+  });
+  return out;
+}
+
+}  // namespace lk
