@@ -50,7 +50,7 @@ all: $(TOOLS)
 
 # Debian's names of what is needed; only what is missing is installed.
 PACKAGES := g++ make libdnnl-dev liblapacke-dev libopenblas-dev libfmt-dev libpcre2-dev libutf8proc-dev \
-            libxxhash-dev nlohmann-json3-dev libcli11-dev doctest-dev
+            libxxhash-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev doctest-dev
 deps:
 	@tools/install_packages.sh $(PACKAGES)
 
@@ -107,7 +107,7 @@ $(BIN)/tests: $(call obj,$(TESTS) $(TEST_LIB) $(TOOL_LIB)) $(LIB_OBJ)
 	$(CXX) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
 # A smaller test binary: make bin/tests-ops TESTS="tests/ops/add_test.cc"
-$(BIN)/tests-%: $(call obj,$(TESTS) $(TEST_LIB)) $(LIB_OBJ)
+$(BIN)/tests-%: $(call obj,$(TESTS) $(TEST_LIB) $(TOOL_LIB)) $(LIB_OBJ)
 	@mkdir -p $(@D)
 	$(CXX) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
