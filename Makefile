@@ -17,14 +17,17 @@ LDFLAGS  := -fopenmp $(SANITIZE)
 # engine/kernels/amx for CPUs with matrix tiles alone.
 MACHINE  := $(shell uname -m)
 ifeq ($(MACHINE),x86_64)
-ISAS     := avx2 avx512 amx
+ISAS     ?= avx2 avx512 amx
 else
-ISAS     := generic
+ISAS     ?= generic
 endif
 FLAGS_avx2    := -march=x86-64-v3 -DLK_ISA=Avx2
 FLAGS_avx512  := -march=x86-64-v4 -mprefer-vector-width=512 -DLK_ISA=Avx512
 FLAGS_amx     := $(subst Avx512,Amx,$(FLAGS_avx512)) -mamx-tile -mamx-bf16
 FLAGS_generic := -DLK_ISA=Generic
+ifeq ($(ISAS),generic)
+CPPFLAGS += -DLK_GENERIC_ONLY
+endif
 
 KERNEL_SRC := $(wildcard engine/kernels/*.cc)
 AMX_SRC    := $(wildcard engine/kernels/amx/*.cc)

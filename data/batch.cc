@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 
 #include "engine/error.h"
 #include "engine/files/json.h"
@@ -56,58 +57,26 @@ Example encode_class_example(const Tokenizer& tokenizer, const ClassData& data,
                              const ClassRecord& record, const std::vector<std::string>& labels,
                              const EncodeOptions& options) {
   Example e;
-  const int32_t label = label_index(labels, data, record);
-  const auto limit = options.max_length;
-  const auto fits = [&] { return limit <= 0 || e.length() <= limit; };
-  const auto take = [&](const Encoding& encoding) {
-    e.ids = encoding.ids;
-    e.type_ids = encoding.type_ids;
-  };
-  if (!data.pairs) {
-    e.ids = tokenizer.encode(record.text_a, true);
-    e.type_ids.assign(e.ids.size(), 0);
-    if (!fits() && options.truncate) {
-      // Special tokens at the end stay: the text before them is cut.
-      const auto tail = tokenizer.encode("", true);
-      const size_t after = tail.size() / 2, keep = static_cast<size_t>(limit) - after;
-      e.ids.erase(e.ids.begin() + static_cast<std::ptrdiff_t>(keep),
-                  e.ids.end() - static_cast<std::ptrdiff_t>(after));
-      e.type_ids.resize(e.ids.size());
-    }
-  } else {
-    take(tokenizer.encode_pair(record.text_a, record.text_b, true));
-    if (!fits() && options.truncate) {
-      // The longer of the two gives up a token at a time, as transformers' longest_first does.
-      auto a = tokenizer.encode(record.text_a, false), b = tokenizer.encode(record.text_b, false);
-      for (int64_t excess = e.length() - limit; excess > 0; --excess)
-        (a.size() > b.size() ? a : b).pop_back();
-      // Pieces of specials around the two texts: read them off the encoding of the whole.
-      const auto whole = e;
-      const auto first_a = std::search(whole.ids.begin(), whole.ids.end(), a.begin(), a.end());
-      const auto full_a =
-                     static_cast<std::ptrdiff_t>(tokenizer.encode(record.text_a, false).size()),
-                 full_b =
-                     static_cast<std::ptrdiff_t>(tokenizer.encode(record.text_b, false).size());
-      const auto begin_a = first_a - whole.ids.begin();
-      const auto middle = begin_a + full_a;
-      const auto begin_b = static_cast<std::ptrdiff_t>(
-          std::search(whole.ids.begin() + middle, whole.ids.end(), b.begin(), b.end()) -
-          whole.ids.begin());
-      e.ids.clear();
-      e.type_ids.clear();
-      const auto copy = [&](std::ptrdiff_t from, std::ptrdiff_t to) {
-        e.ids.insert(e.ids.end(), whole.ids.begin() + from, whole.ids.begin() + to);
-        e.type_ids.insert(e.type_ids.end(), whole.type_ids.begin() + from,
-                          whole.type_ids.begin() + to);
-      };
-      copy(0, begin_a + static_cast<std::ptrdiff_t>(a.size()));
-      copy(middle, begin_b + static_cast<std::ptrdiff_t>(b.size()));
-      copy(begin_b + full_b, static_cast<std::ptrdiff_t>(whole.ids.size()));
-    }
+  e.class_label = label_index(labels, data, record);
+  const auto second = data.pairs ? std::optional<std::string_view>(record.text_b)
+                                 : std::optional<std::string_view>();
+  Truncation whole_or_cut;
+  whole_or_cut.max_length = INT32_MAX;
+  if (options.truncate && options.max_length > 0) {
+    const int special = tokenizer.special_tokens_added(data.pairs);
+    require(options.max_length > special,
+            "{}:{}: cut to {} tokens, nothing of the text is left beside {} special tokens",
+            data.file.string(), record.line, options.max_length, special);
+    whole_or_cut.max_length = options.max_length;
   }
-  if (!fits()) too_long(data.file, record.line, e.length(), limit);
+  // The longer of two texts gives up its end first, as transformers' truncation=True does.
+  Encoding encoding = tokenizer.encode_truncated(record.text_a, second, whole_or_cut);
+  e.ids = std::move(encoding.ids);
+  e.type_ids = std::move(encoding.type_ids);
+  require(!e.ids.empty(), "{}:{}: the text has no tokens", data.file.string(), record.line);
+  if (options.max_length > 0 && e.length() > options.max_length)
+    too_long(data.file, record.line, e.length(), options.max_length);
   e.labels.assign(e.ids.size(), -100);
-  e.class_label = label;
   return e;
 }
 

@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 
-#if defined(__x86_64__)
+#if LK_X86_KERNELS
 #include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -11,7 +11,7 @@
 namespace lk {
 namespace {
 
-#if defined(__x86_64__)
+#if LK_X86_KERNELS
 // Tiles of bf16 need the CPU (leaf 7: bits 22 and 24 of edx) and the kernel's leave to use their
 // large registers, asked for once (Linux, "Using XSTATE features in user space applications").
 bool tiles_allowed() {
@@ -28,7 +28,7 @@ bool tiles_allowed() {
 #endif
 
 IsaLevel detect() {
-#if defined(__x86_64__)
+#if LK_X86_KERNELS
   require(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"),
           "this program needs a CPU with AVX2 and FMA (Intel Haswell, AMD Zen or newer)");
   const bool v4 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&

@@ -7,6 +7,13 @@
 
 #include "engine/tensor.h"
 
+// The kernel sets of x86-64 are there; `make ISAS=generic` builds without them on any machine.
+#if defined(__x86_64__) && !defined(LK_GENERIC_ONLY)
+#define LK_X86_KERNELS 1
+#else
+#define LK_X86_KERNELS 0
+#endif
+
 namespace lk {
 
 // Tags. A kernel is `template <class Isa, class T> void f(Isa, T* y, ...)`, declared in
@@ -26,7 +33,7 @@ std::string_view name_of(IsaLevel level);
 template <class F>
 void on_float(DType dtype, F&& f) {
   visit_float(dtype, [&](auto type) {
-#if defined(__x86_64__)
+#if LK_X86_KERNELS
     if (isa_level() >= IsaLevel::avx512)
       f(Avx512{}, type);
     else

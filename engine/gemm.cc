@@ -185,8 +185,10 @@ void gemm_f64(const Key& q, double* c, const double* a, const double* b, const T
 
 // Reads a tensor as a matrix: rows are all dimensions but the last.
 std::pair<int64_t, int64_t> as_matrix(const Tensor& t) {
-  const int64_t cols = t.shape().rank() ? t.dim(-1) : 1;
-  return {cols ? t.numel() / cols : 0, cols};
+  if (t.shape().rank() == 0) return {1, 1};
+  int64_t rows = 1;
+  for (int i = 0; i + 1 < t.shape().rank(); ++i) rows *= t.dim(i);
+  return {rows, t.dim(-1)};
 }
 
 }  // namespace

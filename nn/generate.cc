@@ -12,6 +12,9 @@ namespace lk {
 int32_t choose_token(const Tensor& logits, const GenerateOptions& o, Random& random) {
   const Tensor values = logits.to(DType::f32);
   const std::span<const float> z = values.span<float>();
+  require(
+      std::none_of(z.begin(), z.end(), [](float v) { return std::isnan(v) || v == HUGE_VALF; }),
+      "the model's logits are not finite; its weights may be damaged, or bf16 too coarse for it");
   if (o.temperature <= 0)
     return static_cast<int32_t>(std::max_element(z.begin(), z.end()) - z.begin());
   std::vector<int32_t> order(z.size());

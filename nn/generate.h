@@ -23,7 +23,7 @@ std::vector<std::vector<int32_t>> generate(
     Model& model, const std::vector<std::vector<int32_t>>& prompts, const GenerateOptions& options,
     const std::function<void(size_t prompt, int32_t id)>& on_token = {});
 
-// The next id from logits [V] in any float dtype.
+// The next id from logits [V] in any float dtype. Error where one is NaN or infinite.
 int32_t choose_token(const Tensor& logits, const GenerateOptions& options, class Random& random);
 
 }  // namespace lk

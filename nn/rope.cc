@@ -38,6 +38,8 @@ Rope make_rope(const Config& config, int64_t head_dim) {
   const Config scaling = config.object("rope_scaling");
   const std::string kind = scaling.string("rope_type", scaling.string("type", "default"));
   if (kind == "default") return rope;
+  require(scaling.has("factor"), "{}: the field 'factor' is missing; expected a number from 1",
+          scaling.file());
   if (kind == "linear") {
     const auto factor = static_cast<float>(scaling.number("factor", 1.0, 1e6, 1.0));
     for (float& f : rope.inv_freq) f /= factor;

@@ -1,8 +1,11 @@
 #include "tests/support.h"
 
+#include <fcntl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <csignal>
 #include <fstream>
 #include <iterator>
 
@@ -27,6 +30,21 @@ void write_file(const std::filesystem::path& path, std::string_view bytes) {
 std::string read_file(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
+}
+
+std::string abort_message_of(const std::function<void()>& f) {
+  const TempDir dir;
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    std::signal(SIGABRT, SIG_DFL);  // not the handler of the test runner
+    if (dup2(creat((dir / "stderr").c_str(), 0600), 2) >= 0) f();
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  CHECK((WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT));
+  return read_file(dir / "stderr");
 }
 
 }  // namespace lk::test

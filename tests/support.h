@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -39,5 +40,9 @@ std::string error_of(F&& f) {
   FAIL_CHECK("expected an lk::Error, none was thrown");
   return {};
 }
+
+// What `f` prints to stderr before it aborts, run in a process of its own; fails the test when it
+// does not abort.
+std::string abort_message_of(const std::function<void()>& f);
 
 }  // namespace lk::test

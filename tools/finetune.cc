@@ -123,9 +123,12 @@ std::vector<Example> encode_train(const Options& o, const TaskData& t, const Mod
   return out;
 }
 
-void finetune(const CLI::App& app, Options o) {
+void finetune(CLI::App& app, Options o) {
   const MethodInfo& info = find_method(o.method);
-  if (app.count("--lr") == 0) o.run.lr = info.default_lr;
+  if (app.count("--lr") == 0) {
+    o.run.lr = info.default_lr;
+    app.get_option("--lr")->default_str(fmt::format("{}", o.run.lr));  // for run.toml
+  }
   const TaskData data = read_data(o);
   const FolderLock lock(o.run.output);
   save_options(app, o.run.output);
@@ -172,11 +175,8 @@ void finetune(const CLI::App& app, Options o) {
              100.0 * static_cast<double>(trained) / static_cast<double>(total));
   std::fflush(stdout);
 
-  o.run.fingerprint = fmt::format(
-      "{} {} {} {} {} examples lr {} seed {} batch {}/{} accumulate {} {} {} steps {} epochs {}",
-      o.model, o.train, info.name, method->settings().json().dump(), examples.size(), o.run.lr,
-      o.run.seed, o.run.batch_size, o.run.tokens_per_batch, o.run.accumulate, name_of(o.dtype),
-      o.run.optimizer.name, o.run.max_steps, o.run.epochs);
+  o.run.fingerprint = fmt::format("{} {} {} {}", o.model, info.name,
+                                  method->settings().json().dump(), name_of(o.dtype));
   const TrainResult result =
       train(model, std::move(groups), examples,
             data.kind == DataKind::class_tsv ? class_loss : language_loss, o.run);

@@ -102,9 +102,7 @@ int main(int argc, char** argv) {
     });
     fmt::print(stderr, "{} parameters, {} examples of {} tokens, {} to validate\n", parameters,
                examples.size(), size.context, valid.size());
-    o.fingerprint = fmt::format("{} {} {} {} lr {} seed {} batch {}x{} {}", train_file,
-                                examples.size(), parameters, size.context, o.lr, o.seed,
-                                o.batch_size, o.accumulate, name_of(dtype));
+    o.fingerprint = fmt::format("{} {}", llama_config(size, tokenizer, *eos), name_of(dtype));
     const TrainResult result = train(*model, std::move(groups), examples, language_loss, o);
     require(!result.interrupted, "interrupted after step {}; go on with --resume", result.steps);
     model->visit_parameters([](Parameter& p) { p.freeze(); });

@@ -25,8 +25,8 @@ void check(const Var& q, const Var& k, const Var& v, std::span<const int32_t> q_
 // Calls f(isa, T{}) as on_float does, and with matrix tiles where the CPU has them and the shape
 // fits.
 template <class F>
-void on_attention_kernel(DType dtype, const AttentionShape& s, F&& f) {
-#if defined(__x86_64__)
+void on_attention_kernel(DType dtype, [[maybe_unused]] const AttentionShape& s, F&& f) {
+#if LK_X86_KERNELS
   if (dtype == DType::bf16 && isa_level() == IsaLevel::amx && s.head_dim % 32 == 0 &&
       s.dropout == 0)
     return f(Amx{}, bf16{});

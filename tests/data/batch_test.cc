@@ -3,7 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
+#include "engine/files/json.h"
 #include "tests/support.h"
 
 namespace lk {
@@ -113,6 +115,45 @@ TEST_CASE("examples: loss on the answer only, long ones refused by line or cut")
   CHECK(test::error_of([&] {
           encode_pair_example(tokenizer, data, data.records[0], options);
         }).find("nothing of the output is left") != std::string::npos);
+}
+
+TEST_CASE("classification examples are cut as transformers cuts them (truncation=True)") {
+  const Tokenizer tokenizer =
+      Tokenizer::load("tests/oracle/tokenizers/wordpiece-trained.tokenizer.json");
+  const auto cases = read_json("tests/data/vectors/truncation.json");
+  REQUIRE(cases.size() == 49);
+  for (const auto& c : cases) {
+    const bool pair = c["b"].is_string();
+    const ClassData data{"d.tsv", {{"x", c["a"], pair ? c["b"].get<std::string>() : "", 3}}, pair};
+    EncodeOptions options;
+    options.max_length = c["max_length"];
+    options.truncate = true;
+    CAPTURE(c.dump());
+    const Example e = encode_class_example(tokenizer, data, data.records[0], {"w", "x"}, options);
+    CHECK(e.ids == c["ids"].get<std::vector<int32_t>>());
+    CHECK(e.type_ids == c["types"].get<std::vector<int32_t>>());
+    CHECK(e.class_label == 1);
+  }
+}
+
+TEST_CASE("classification examples: what cannot be cut, or may not, is named by its line") {
+  const Tokenizer tokenizer =
+      Tokenizer::load("tests/oracle/tokenizers/wordpiece-trained.tokenizer.json");
+  const ClassData data{"d.tsv", {{"x", "it was a cold day", "and it rained", 3}}, true};
+  EncodeOptions options;
+  const auto encode = [&] {
+    return encode_class_example(tokenizer, data, data.records[0], {"x"}, options);
+  };
+  const int64_t whole = encode().length();
+  options.max_length = whole;
+  CHECK(encode().length() == whole);
+  options.max_length = whole - 1;
+  CHECK(test::error_of(encode).find("d.tsv:3: the example has " + std::to_string(whole)) !=
+        std::string::npos);
+  options.truncate = true;
+  options.max_length = 3;
+  CHECK(test::error_of(encode).find("d.tsv:3: cut to 3 tokens, nothing of the text is left") !=
+        std::string::npos);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "tools/train/cli.h"
 
 #include "engine/files/atomic_file.h"
+#include "tools/train/toml_config.h"
 
 namespace lk {
 
@@ -20,7 +21,10 @@ int run_tool(CLI::App& app, int argc, char** argv, const std::function<void()>& 
 }
 
 void add_config_option(CLI::App& app) {
-  app.set_config("--config", "", "read options from a TOML file; the command line wins");
+  app.set_config("--config", "", "read options from a TOML file; the command line wins")
+      ->configurable(false);
+  app.config_formatter(std::make_shared<TomlConfig>());
+  app.allow_config_extras(CLI::config_extras_mode::error);
 }
 
 void add_dtype_option(CLI::App& app, DType& dtype) {
@@ -89,7 +93,8 @@ void add_train_options(CLI::App& app, TrainOptions& o) {
                  "a line every so many updates, where there is no terminal")
       ->capture_default_str()
       ->check(positive);
-  app.add_flag("--resume", o.resume, "go on from the newest checkpoint in --output, bit for bit");
+  app.add_flag("--resume", o.resume, "go on from the newest checkpoint in --output, bit for bit")
+      ->configurable(false);  // a run.toml tells what to run, not where it stood
 }
 
 void save_options(const CLI::App& app, const std::filesystem::path& folder) {

@@ -1,5 +1,7 @@
 #include "tools/train/trainer.h"
 
+#include <xxhash.h>
+
 #include <algorithm>
 #include <cmath>
 #include <csignal>
@@ -93,6 +95,25 @@ class Plan {
   int64_t epoch_ = 0, at_ = 0, loaded_epoch_ = -1, updates_per_epoch_ = 0, total_ = 0;
 };
 
+// All that decides where a run goes, so that a resumed one can be held to it: the caller's own
+// words, the options here, and the examples' tokens.
+std::string fingerprint(const TrainOptions& o, const std::vector<Example>& examples) {
+  uint64_t hash = examples.size();
+  for (const Example& e : examples) {
+    for (const auto* v : {&e.ids, &e.labels, &e.type_ids})
+      hash = XXH3_64bits_withSeed(v->data(), v->size() * sizeof(int32_t), hash);
+    hash = XXH3_64bits_withSeed(&e.class_label, sizeof e.class_label, hash);
+  }
+  const OptimizerConfig& c = o.optimizer;
+  return fmt::format(
+      "{}; data {:016x}; {} epochs, {} steps, batches of {}, {} tokens, {} in an update, by length "
+      "{}; {} lr {} {} "
+      "warm-up {} decay {} clip {} betas {} {} momentum {}; seed {}",
+      o.fingerprint, hash, o.epochs, o.max_steps, o.batch_size, o.tokens_per_batch, o.accumulate,
+      o.group_by_length, c.name, o.lr, o.schedule, o.warmup_ratio, o.weight_decay, o.max_grad_norm,
+      c.beta1, c.beta2, c.momentum, o.seed);
+}
+
 void save_state(const TrainOptions& o, Optimizer& optimizer, const Plan& plan, int64_t step) {
   std::vector<NamedTensor> tensors;
   for (const ParamGroup& group : optimizer.groups())
@@ -159,8 +180,10 @@ Var class_loss(Model& model, const Batch& batch) {
 
 TrainResult train(Model& model, std::vector<ParamGroup> groups,
                   const std::vector<Example>& examples, const BatchLoss& loss,
-                  const TrainOptions& o) {
+                  const TrainOptions& options) {
   require(!examples.empty(), "the training data is empty");
+  TrainOptions o = options;
+  o.fingerprint = fingerprint(options, examples);
   int64_t trainable = 0;
   for (const ParamGroup& g : groups) trainable += static_cast<int64_t>(g.params.size());
   require(trainable > 0, "no parameter is trainable");

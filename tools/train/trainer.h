@@ -30,7 +30,9 @@ struct TrainOptions {
   int64_t logging_steps = 10;
   std::filesystem::path output;
   bool resume = false;
-  std::string fingerprint;  // of what must be the same for a resumed run
+  // What must be the same for a resumed run beside these options and the data: model, method,
+  // dtype.
+  std::string fingerprint;
 };
 
 struct TrainResult {

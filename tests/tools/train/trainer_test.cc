@@ -1,118 +1,173 @@
-// The tools as a person runs them: killed and resumed, fed with bad input.
-#include <doctest/doctest.h>
-#include <sys/wait.h>
+#include "tools/train/trainer.h"
 
-#include <cstdlib>
+#include <cmath>
 
+#include "autograd/ops.h"
+#include "engine/rng.h"
 #include "tests/support.h"
+#include "tests/tiny_models.h"
 
 namespace lk {
 namespace {
 
-struct Outcome {
-  int code;
-  std::string text;
+// Texts of many lengths; the first half of each carries no label, so their counts differ.
+std::vector<Example> examples(int count, bool classes) {
+  std::vector<Example> out;
+  Random random(3);
+  for (int i = 0; i < count; ++i) {
+    const int length = 2 + static_cast<int>(random.below(14));
+    Example e;
+    e.ids = test::random_documents({length + 1}, static_cast<uint64_t>(i))[0];
+    for (int t = 0; t < length; ++t)
+      e.labels.push_back(classes || t < length / 2 ? -100 : e.ids[static_cast<size_t>(t) + 1]);
+    e.ids.pop_back();
+    if (classes) e.class_label = i % 3;
+    out.push_back(e);
+  }
+  return out;
+}
+
+struct Run {
+  std::vector<double> losses;  // mean over the labels of each update
+  std::vector<std::vector<double>> weights;
 };
 
-Outcome run(const test::TempDir& dir, const std::string& command) {
-  const auto log = dir / "log";
-  const int status = std::system((command + " >" + log.string() + " 2>&1").c_str());
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), test::read_file(log)};
-}
-
-const char* kModel = "tests/oracle/peft/base-bert";
-
-// A model folder with a tokenizer of single letters for the tiny BERT of the reference vectors.
-void make_model(const test::TempDir& dir) {
-  std::filesystem::create_directories(dir / "model");
-  for (const char* file : {"config.json", "model.safetensors"})
-    std::filesystem::copy_file(std::filesystem::path(kModel) / file, dir / "model" / file);
-  std::string vocab = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n";
-  for (char c = 'a'; c <= 'z'; ++c) vocab += std::string(1, c) + "\n##" + c + "\n";
-  test::write_file(dir / "model" / "vocab.txt", vocab);
-}
-
-std::string data(int records) {
-  std::string text;
-  for (int i = 0; i < records; ++i)
-    text += (i % 2 ? "yes\tabc de" : "no\txyz wv") +
-            std::string(1, static_cast<char>('a' + i % 26)) + "\n";
-  return text;
-}
-
-std::string finetune(const test::TempDir& dir, const std::string& output, const std::string& more) {
-  return "bin/finetune --model " + (dir / "model").string() + " --train " +
-         (dir / "train.tsv").string() + " --output " + (dir / output).string() +
-         " --method lora --rank 2 --lora-dropout 0.1 --batch-size 4 --max-steps 40 --save-steps 5 "
-         "--seed 3 " +
-         more;
-}
-
-TEST_CASE("finetune: killed and resumed, the adapter has the same bytes") {
+// Trains all of a tiny model; `accumulate` batches of `batch_size` make an update.
+Run train_tiny(const std::string& type, int64_t batch_size, int64_t accumulate,
+               const std::vector<Example>& data) {
   const test::TempDir dir;
-  make_model(dir);
-  test::write_file(dir / "train.tsv", data(30));
-  const Outcome whole = run(dir, finetune(dir, "whole", ""));
-  CAPTURE(whole.text);
-  REQUIRE(whole.code == 0);
-  // Killed without warning as soon as the checkpoint of step 20 is there.
-  const std::string wait_and_kill =
-      "( " + finetune(dir, "cut", "") + " & p=$!; for i in $(seq 2000); do [ -e " +
-      (dir / "cut").string() +
-      "/checkpoint-00000020.safetensors ] && break; sleep 0.005; done; kill -9 $p; wait $p; true )";
-  run(dir, wait_and_kill);
-  const Outcome resumed = run(dir, finetune(dir, "cut", "--resume"));
-  CAPTURE(resumed.text);
-  REQUIRE(resumed.code == 0);
-  CHECK(resumed.text.find("resumed after step") != std::string::npos);
-  CHECK(test::read_file(dir / "cut" / "adapter" / "adapter_model.safetensors") ==
-        test::read_file(dir / "whole" / "adapter" / "adapter_model.safetensors"));
-  const Outcome other = run(dir, finetune(dir, "cut", "--resume --lr 0.5"));
-  CHECK(other.code == 1);
-  CHECK(other.text.find("other options or data") != std::string::npos);
+  const auto model = test::tiny_model(type, DType::f64);
+  std::vector<ParamGroup> groups(1);
+  model->visit_parameters([&](Parameter& p) {
+    p.make_trainable();
+    groups[0].params.emplace_back(p.name, p.var);
+  });
+  TrainOptions o;
+  o.batch_size = batch_size;
+  o.accumulate = accumulate;
+  o.epochs = 2;
+  o.lr = 0.01;
+  o.seed = 5;
+  o.output = dir.path();
+  Run out;
+  double sum = 0;
+  int64_t labels = 0, in_update = 0, documents = 0;
+  const auto loss = [&](Model& m, const Batch& batch) {
+    const Var l = batch.class_labels[0] >= 0 ? class_loss(m, batch) : language_loss(m, batch);
+    sum += l.value().item();
+    labels += batch.labelled;
+    documents += batch.real_tokens == static_cast<int64_t>(batch.ids.size())
+                     ? static_cast<int64_t>(batch.offsets.size()) - 1
+                     : static_cast<int64_t>(batch.offsets.size()) - 2;
+    if (++in_update == accumulate || documents == static_cast<int64_t>(data.size())) {
+      out.losses.push_back(sum / static_cast<double>(labels));
+      sum = 0;
+      labels = in_update = 0;
+      if (documents == static_cast<int64_t>(data.size())) documents = 0;
+    }
+    return l;
+  };
+  train(*model, groups, data, loss, o);
+  model->visit_parameters(
+      [&](Parameter& p) { out.weights.push_back(p.var.value().to_vector<double>()); });
+  return out;
 }
 
-TEST_CASE("finetune: bad input is named and nothing is written over") {
+TEST_CASE("training: several small batches in an update are one big batch") {
+  for (const std::string& type : test::tiny_types()) {
+    CAPTURE(type);
+    const auto data = examples(21, type == "bert");
+    const Run big = train_tiny(type, 8, 1, data), small = train_tiny(type, 2, 4, data),
+              single = train_tiny(type, 1, 8, data);
+    REQUIRE(big.losses.size() == 6);
+    for (const Run* other : {&small, &single}) {
+      REQUIRE(other->losses.size() == 6);
+      for (size_t i = 0; i < 6; ++i)
+        CHECK(std::abs(other->losses[i] - big.losses[i]) <= 1e-9 * big.losses[i]);
+      // AdamW divides by the gradient's own size: 1 / labels is rounded to f32 in all of them.
+      for (size_t i = 0; i < big.weights.size(); ++i)
+        for (size_t k = 0; k < big.weights[i].size(); ++k)
+          CHECK(std::abs(other->weights[i][k] - big.weights[i][k]) <= 1e-6);
+    }
+    if (type != "bert") CHECK(big.losses[5] < big.losses[0]);  // its labels are random
+  }
+}
+
+TEST_CASE("training: the options decide how many updates there are, and which") {
+  const auto data = examples(10, false);
+  const auto count = [&](auto&& set) {
+    const test::TempDir dir;
+    const auto model = test::tiny_model("llama", DType::f32);
+    std::vector<ParamGroup> groups(1);
+    model->visit_parameters([&](Parameter& p) {
+      if (p.name != "lm_head.weight") return;
+      p.make_trainable();
+      groups[0].params.emplace_back(p.name, p.var);
+    });
+    TrainOptions o;
+    o.output = dir.path();
+    set(o);
+    const TrainResult r = train(*model, groups, data, language_loss, o);
+    CHECK(!r.interrupted);
+    CHECK(!model->training);
+    return r;
+  };
+  int64_t tokens = 0;
+  for (const Example& e : data) tokens += e.length();
+  CHECK(count([](TrainOptions& o) {
+          o.batch_size = 4;
+          o.epochs = 2;
+        }).steps == 6);
+  CHECK(count([](TrainOptions& o) {
+          o.batch_size = 4;
+          o.epochs = 0.5;
+        }).steps == 2);
+  CHECK(count([](TrainOptions& o) {
+          o.batch_size = 4;
+          o.accumulate = 2;
+          o.epochs = 1;
+        }).steps == 2);
+  CHECK(count([](TrainOptions& o) { o.max_steps = 5; }).steps == 5);
+  CHECK(count([](TrainOptions& o) { o.epochs = 3; }).tokens == 3 * tokens);
+  CHECK(count([](TrainOptions& o) {
+          o.tokens_per_batch = 16;
+          o.group_by_length = true;
+          o.epochs = 2;
+        }).tokens == 2 * tokens);
+}
+
+TEST_CASE("training: what cannot be trained is an error") {
   const test::TempDir dir;
-  make_model(dir);
-  test::write_file(dir / "train.tsv", data(30));
-  const auto fails = [&](const std::string& command, int code, const std::string& words) {
-    const Outcome o = run(dir, command);
-    CAPTURE(command);
-    CAPTURE(o.text);
-    CHECK(o.code == code);
-    CHECK(o.text.find(words) != std::string::npos);
+  const auto model = test::tiny_model("llama", DType::f32);
+  TrainOptions o;
+  o.output = dir.path();
+  const auto says = [&](std::vector<ParamGroup> groups, const std::vector<Example>& data,
+                        const char* words) {
+    CHECK(test::error_of([&] { train(*model, groups, data, language_loss, o); }).find(words) !=
+          std::string::npos);
   };
-  fails(finetune(dir, "a", "--nonsense"), 2, "--nonsense");
-  fails(finetune(dir, "a", "--lr 1e30 --max-grad-norm 0"), 1, "the last good checkpoint stays");
-  fails(finetune(dir, "b", "--target-modules qurey"), 1, "nearest first: query");
-  fails(finetune(dir, "c", "--max-length 4"), 1, "--truncate");
-  fails(finetune(dir, "c", "--dev " + (dir / "gone.tsv").string()), 1,
-        "gone.tsv: the data file cannot be read");
-  test::write_file(dir / "dev.tsv", "yes\tabc\nmaybe\txyz\n");
-  fails(finetune(dir, "c", "--dev " + (dir / "dev.tsv").string()), 1,
-        "dev.tsv:2: the label 'maybe' does not stand in the training data");
-  test::write_file(dir / "train.tsv", "yes\tabc\nno\n");
-  fails(finetune(dir, "c", ""), 1, "train.tsv:2: 1 fields");
-  test::write_file(dir / "train.tsv", "");
-  fails(finetune(dir, "c", ""), 1, "the data set is empty");
-  test::write_file(dir / "train.tsv", data(30));
-  const std::string config = test::read_file(dir / "model" / "config.json");
-  const auto with_config = [&](const std::string& from, const std::string& to,
-                               const std::string& words) {
-    std::string changed = config;
-    const size_t at = changed.find(from);
-    REQUIRE(at != std::string::npos);
-    test::write_file(dir / "model" / "config.json", changed.replace(at, from.size(), to));
-    fails(finetune(dir, "d", ""), 1, words);
-  };
-  with_config("\"hidden_size\": 32", "\"hidden_sizes\": 32", "'hidden_size' is missing");
-  with_config("\"hidden_size\": 32", "\"hidden_size\": -1", "'hidden_size' is -1");
-  with_config("\"hidden_size\": 32", "\"hidden_size\": 64", "has shape");
-  with_config("\"model_type\": \"bert\"", "\"model_type\": \"birt\"", "'birt' is not supported");
-  test::write_file(dir / "model" / "config.json", config);
-  std::filesystem::remove(dir / "model" / "model.safetensors");
-  fails(finetune(dir, "d", ""), 1, "neither model.safetensors");
+  std::vector<ParamGroup> groups(1);
+  says(groups, examples(3, false), "no parameter is trainable");
+  model->visit_parameters([&](Parameter& p) {
+    p.make_trainable();
+    groups[0].params.emplace_back(p.name, p.var);
+  });
+  says(groups, {}, "the training data is empty");
+  auto unlabelled = examples(3, false);
+  for (Example& e : unlabelled) e.labels.assign(e.labels.size(), -100);
+  says(groups, unlabelled, "step 1: no token of the batch carries a label");
+  o.schedule = "sudden";
+  says(groups, examples(3, false), "unknown schedule 'sudden'");
+}
+
+TEST_CASE("training: dropout acts in training alone") {
+  const test::TempDir dir;
+  const auto model = test::tiny_model("gpt2", DType::f32, 0.3);
+  const auto batch = test::pack(test::random_documents({9, 5}, 1));
+  const auto loss = [&] { return test::loss_of(*model, batch).value().item(); };
+  CHECK(loss() == loss());
+  model->training = true;
+  CHECK(loss() != loss());
 }
 
 }  // namespace
