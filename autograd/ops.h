@@ -47,6 +47,7 @@ Var cast(const Var& x, DType dtype);
 // -------------------------------------------------------------------------------------------- Over
 // the last dimension. gain, bias: [d] (f32, or f64 beside f64).
 Var layer_norm(const Var& x, const Var& gain, const Var& bias, float eps);
+// A gain shorter than the last dimension norms its equal parts, e.g. the heads of a row.
 Var rms_norm(const Var& x, const Var& gain, float eps);
 
 // --- shape

@@ -16,8 +16,9 @@ namespace {
 
 using Maker = std::unique_ptr<Model> (*)(const Config&, Task);
 const std::map<std::string, Maker>& makers() {
-  static const std::map<std::string, Maker> table{
-      {"bert", make_bert}, {"gpt2", make_gpt2}, {"llama", make_llama}};
+  static const std::map<std::string, Maker> table{{"bert", make_bert},   {"gpt2", make_gpt2},
+                                                  {"llama", make_llama}, {"mistral", make_mistral},
+                                                  {"qwen2", make_qwen2}, {"qwen3", make_qwen3}};
   return table;
 }
 
