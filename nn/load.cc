@@ -16,9 +16,10 @@ namespace {
 
 using Maker = std::unique_ptr<Model> (*)(const Config&, Task);
 const std::map<std::string, Maker>& makers() {
-  static const std::map<std::string, Maker> table{{"bert", make_bert},   {"gpt2", make_gpt2},
-                                                  {"llama", make_llama}, {"mistral", make_mistral},
-                                                  {"qwen2", make_qwen2}, {"qwen3", make_qwen3}};
+  static const std::map<std::string, Maker> table{
+      {"bert", make_bert},       {"gpt2", make_gpt2},   {"llama", make_llama},
+      {"mistral", make_mistral}, {"qwen2", make_qwen2}, {"qwen3", make_qwen3},
+      {"roberta", make_roberta}};
   return table;
 }
 
@@ -38,7 +39,7 @@ std::vector<std::string> spellings(const std::string& name) {
   std::vector<std::string> out{name};
   const size_t dot = name.find('.');
   const std::string first = name.substr(0, dot);
-  if (first == "bert" || first == "transformer" || first == "model")
+  if (first == "bert" || first == "roberta" || first == "transformer" || first == "model")
     out.push_back(name.substr(dot + 1));
   for (size_t i = 0, n = out.size(); i < n; ++i) {
     std::string old = out[i];
@@ -105,6 +106,7 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
     nlohmann::json updated = config.json();
     updated.erase("id2label");
     updated.erase("label2id");
+    updated.erase("problem_type");  // the new head is a classifier
     updated["num_labels"] = options.labels;
     config = Config::parse(updated.dump(), config.file());
   }
