@@ -19,7 +19,7 @@ const std::map<std::string, Maker>& makers() {
   static const std::map<std::string, Maker> table{
       {"bert", make_bert},       {"gpt2", make_gpt2},   {"llama", make_llama},
       {"mistral", make_mistral}, {"qwen2", make_qwen2}, {"qwen3", make_qwen3},
-      {"roberta", make_roberta}};
+      {"roberta", make_roberta}, {"t5", make_t5}};
   return table;
 }
 
@@ -41,6 +41,8 @@ std::vector<std::string> spellings(const std::string& name) {
   const std::string first = name.substr(0, dot);
   if (first == "bert" || first == "roberta" || first == "transformer" || first == "model")
     out.push_back(name.substr(dot + 1));
+  if (name == "shared.weight")  // the two of T5's stacks are the same, and a file may hold either
+    out.insert(out.end(), {"encoder.embed_tokens.weight", "decoder.embed_tokens.weight"});
   for (size_t i = 0, n = out.size(); i < n; ++i) {
     std::string old = out[i];
     if (const size_t at = old.rfind("LayerNorm.weight"); at != std::string::npos)

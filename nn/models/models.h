@@ -10,6 +10,7 @@ std::unique_ptr<Model> make_llama(const Config& config, Task task);
 std::unique_ptr<Model> make_gpt2(const Config& config, Task task);
 std::unique_ptr<Model> make_bert(const Config& config, Task task);
 std::unique_ptr<Model> make_roberta(const Config& config, Task task);
+std::unique_ptr<Model> make_t5(const Config& config, Task task);
 std::unique_ptr<Model> make_mistral(const Config& config, Task task);
 std::unique_ptr<Model> make_qwen2(const Config& config, Task task);
 std::unique_ptr<Model> make_qwen3(const Config& config, Task task);

@@ -59,6 +59,9 @@ TEST_CASE("models: llama linear rope scaling") { check_case("llama-rope-linear")
 TEST_CASE("models: llama classifier") { check_case("llama-classification"); }
 TEST_CASE("models: qwen3, which normalises queries and keys") { check_case("qwen3"); }
 TEST_CASE("models: roberta that tags tokens") { check_case("roberta-token-classification"); }
+TEST_CASE("models: t5 with relu and one matrix for words in and out") {
+  check_case("t5-relu-tied");
+}
 TEST_CASE("models: bert classifier") { check_case("bert-classification"); }
 
 }  // namespace
