@@ -67,6 +67,15 @@ std::vector<std::string> known_model_types() {
   return names;
 }
 
+Task task_of(const Config& config) {
+  const std::string architecture = config.architecture(), type = config.string("model_type", "");
+  for (const auto& [part, task] : {std::pair{"ForSequenceClassification", Task::classification},
+                                   {"ForTokenClassification", Task::token_classification},
+                                   {"ForMaskedLM", Task::masked_lm}})
+    if (architecture.find(part) != std::string::npos) return task;
+  return type == "bert" || type == "roberta" ? Task::none : Task::causal_lm;
+}
+
 std::unique_ptr<Model> build_model(const Config& config, Task task) {
   const std::string type = config.string("model_type", "");
   const auto found = makers().find(type);

@@ -159,14 +159,6 @@ double max_magnitude(const Tensor& a) {
   return most;
 }
 
-Task task_of(const std::string& architecture) {
-  const auto has = [&](const char* part) { return architecture.find(part) != std::string::npos; };
-  if (has("ForSequenceClassification")) return Task::classification;
-  if (has("ForTokenClassification")) return Task::token_classification;
-  if (has("ForMaskedLM")) return Task::masked_lm;
-  return Task::causal_lm;
-}
-
 std::filesystem::path oracle_folder() {
   const char* given = std::getenv("ORACLE_DIR");
   return given && *given ? given : "../shared/oracle";

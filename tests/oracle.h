@@ -41,9 +41,6 @@ double logits_error(const Tensor& logits, const Tensor& expected, const OracleBa
 double max_difference(const Tensor& a, const Tensor& b);
 double max_magnitude(const Tensor& a);
 
-// The task that the class name of a config.json stands for.
-Task task_of(const std::string& architecture);
-
 // One entry of index.json.
 struct OracleCase {
   std::string topic, name;

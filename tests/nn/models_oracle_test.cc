@@ -64,7 +64,7 @@ Comparison generated(Model& model, const test::OracleBatch& batch, const Tensor&
 std::vector<Comparison> check(const test::OracleCase& c) {
   const auto vectors = SafetensorsFile::open(c.vectors);
   const Config config = Config::load(c.folder);
-  const LoadedModel loaded = load_model(c.folder, {.task = test::task_of(config.architecture())});
+  const LoadedModel loaded = load_model(c.folder, {.task = task_of(config)});
   require(loaded.initialised.empty() && loaded.unused.empty(),
           "{} parameters are missing and {} tensors have no place", loaded.initialised.size(),
           loaded.unused.size());

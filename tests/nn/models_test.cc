@@ -14,8 +14,7 @@ void check_case(const std::string& name) {
   CAPTURE(name);
   const std::filesystem::path folder = "tests/oracle/models/" + name;
   const auto vectors = SafetensorsFile::open(folder / "vectors.safetensors");
-  const LoadedModel loaded =
-      load_model(folder, {.task = test::task_of(Config::load(folder).architecture())});
+  const LoadedModel loaded = load_model(folder, {.task = task_of(Config::load(folder))});
   Model& model = *loaded.model;
   const test::OracleBatch batch = test::read_batch(*vectors, "in.", model.info());
   CHECK(loaded.initialised.empty());
