@@ -7,6 +7,7 @@
 // parameter's own dtype.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -47,6 +48,7 @@ Var cast(const Var& x, DType dtype);
 // -------------------------------------------------------------------------------------------- Over
 // the last dimension. gain, bias: [d] (f32, or f64 beside f64).
 Var layer_norm(const Var& x, const Var& gain, const Var& bias, float eps);
+// A gain shorter than the last dimension norms its equal parts, e.g. the heads of a row.
 Var rms_norm(const Var& x, const Var& gain, float eps);
 
 // --- shape
@@ -76,12 +78,21 @@ struct AttentionOptions {
   int64_t window = 0;    // > 0: a query sees the `window` latest keys up to itself (causal only)
   float dropout = 0.0f;  // of the attention probabilities
 };
+// What T5 adds to the scores of a query and a key by their distance (Raffel et al. 2020):
+// table[bucket(place of the key - position of the query)][head], where a document's keys have the
+// places 0, 1, ... and its queries the positions q_start, q_start + 1, ...
+struct RelativeBias {
+  Var table;                                       // [buckets, heads]
+  std::function<int32_t(int64_t distance)> bucket;  // in 0..buckets-1
+  std::vector<int32_t> q_start;                    // [B]
+};
 // Documents attend to themselves only. q: [Tq, heads * D], k, v: [Tk, kv_heads * D];
 // q_offsets, k_offsets: [B + 1] document boundaries in q and in k (a cache or prefix makes k
 // longer). Memory is linear in the length: scores exist for a block of queries at a time (Dao et
 // al. 2022).
 Var attention(const Var& q, const Var& k, const Var& v, std::span<const int32_t> q_offsets,
-              std::span<const int32_t> k_offsets, const AttentionOptions& options);
+              std::span<const int32_t> k_offsets, const AttentionOptions& options,
+              const RelativeBias* bias = nullptr);
 
 // --- losses
 // ------------------------------------------------------------------------------------------- Sum

@@ -24,11 +24,39 @@ namespace {
 
 std::vector<int32_t> encode_prompt(const Tokenizer& tokenizer, const std::string& input,
                                    const EncodeOptions& options) {
+  if (options.decoder_start_id >= 0) return tokenizer.encode(input, true);
   return tokenizer.encode(input + options.separator, true);
 }
 
+namespace {
+
+Example encode_source_and_target(const Tokenizer& tokenizer, const TextData& data,
+                                 const TextRecord& record, const EncodeOptions& options) {
+  Example e;
+  e.source_ids = encode_prompt(tokenizer, record.input, options);
+  require(!e.source_ids.empty(), "{}:{}: the input has no tokens", data.file.string(), record.line);
+  e.labels = tokenizer.encode(record.output, false);
+  if (options.eos_id >= 0) e.labels.push_back(options.eos_id);
+  require(!e.labels.empty(), "{}:{}: the output has no tokens", data.file.string(), record.line);
+  const auto limit = static_cast<size_t>(std::max<int64_t>(options.max_length, 0));
+  for (std::vector<int32_t>* part : {&e.source_ids, &e.labels}) {
+    if (limit == 0 || part->size() <= limit) continue;
+    if (!options.truncate)
+      too_long(data.file, record.line, static_cast<int64_t>(part->size()), options.max_length);
+    // The special token at the end stays.
+    part->erase(part->begin() + static_cast<std::ptrdiff_t>(limit) - 1, part->end() - 1);
+  }
+  e.ids = {options.decoder_start_id};
+  e.ids.insert(e.ids.end(), e.labels.begin(), e.labels.end() - 1);
+  return e;
+}
+
+}  // namespace
+
 Example encode_pair_example(const Tokenizer& tokenizer, const TextData& data,
                             const TextRecord& record, const EncodeOptions& options) {
+  if (options.decoder_start_id >= 0)
+    return encode_source_and_target(tokenizer, data, record, options);
   Example e;
   e.ids = encode_prompt(tokenizer, record.input, options);
   const size_t prompt = e.ids.size();
@@ -117,22 +145,38 @@ Batch make_batch(std::span<const Example* const> examples, int64_t round_to) {
     types = types || !e->type_ids.empty();
     b.type_ids.insert(b.type_ids.end(), e->type_ids.begin(), e->type_ids.end());
     b.type_ids.resize(b.ids.size(), 0);
-    for (int64_t t = 0; t < e->length(); ++t) b.positions.push_back(static_cast<int32_t>(t));
+    for (size_t t = 0; t < e->ids.size(); ++t) b.positions.push_back(static_cast<int32_t>(t));
     b.offsets.push_back(static_cast<int32_t>(b.ids.size()));
+    if (!e->source_ids.empty()) {
+      if (b.source_offsets.empty()) b.source_offsets.push_back(0);
+      b.source_ids.insert(b.source_ids.end(), e->source_ids.begin(), e->source_ids.end());
+      for (size_t t = 0; t < e->source_ids.size(); ++t)
+        b.source_positions.push_back(static_cast<int32_t>(t));
+      b.source_offsets.push_back(static_cast<int32_t>(b.source_ids.size()));
+    }
     b.class_labels.push_back(e->class_label);
     b.labelled += e->class_label != -100;
   }
   for (const int32_t label : b.labels) b.labelled += label != -100;
-  b.real_tokens = static_cast<int64_t>(b.ids.size());
-  const int64_t padded = (b.real_tokens + round_to - 1) / round_to * round_to;
-  if (padded > b.real_tokens) {
-    for (int64_t t = 0; t < padded - b.real_tokens; ++t)
-      b.positions.push_back(static_cast<int32_t>(t));
+  const auto tokens = static_cast<int64_t>(b.ids.size());
+  b.real_tokens = tokens + static_cast<int64_t>(b.source_ids.size());
+  const int64_t padded = (tokens + round_to - 1) / round_to * round_to;
+  if (padded > tokens) {
+    for (int64_t t = 0; t < padded - tokens; ++t) b.positions.push_back(static_cast<int32_t>(t));
     b.ids.resize(static_cast<size_t>(padded), 0);
     b.labels.resize(static_cast<size_t>(padded), -100);
     b.type_ids.resize(static_cast<size_t>(padded), 0);
     b.offsets.push_back(static_cast<int32_t>(padded));
     b.class_labels.push_back(-100);
+    if (!b.source_ids
+             .empty()) {  // documents are pairs: the padding has a source, of a token at least
+      const auto read = static_cast<int64_t>(b.source_ids.size());
+      const int64_t end = (read + round_to) / round_to * round_to;
+      b.source_ids.resize(static_cast<size_t>(end), 0);
+      for (int64_t t = 0; t < end - read; ++t)
+        b.source_positions.push_back(static_cast<int32_t>(t));
+      b.source_offsets.push_back(static_cast<int32_t>(end));
+    }
   }
   if (!types) b.type_ids.clear();
   return b;
@@ -181,6 +225,8 @@ std::vector<std::vector<int64_t>> epoch_batches(const std::vector<Example>& exam
 
 std::string explain(const Example& example, const Tokenizer& tokenizer) {
   std::string out;
+  for (const int32_t id : example.source_ids) out += "[" + tokenizer.token(id) + "]";
+  if (!out.empty()) out += " => ";
   for (size_t t = 0; t < example.ids.size(); ++t) {
     out += "[" + tokenizer.token(example.ids[t]) + "]";
     if (example.labels[t] != -100) out += "->[" + tokenizer.token(example.labels[t]) + "] ";

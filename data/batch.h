@@ -11,17 +11,20 @@
 
 namespace lk {
 
-// labels[t] is the token to be predicted at t (already shifted), -100 where there is no loss.
+// labels[t] is the token to be predicted at t (already shifted) or t's class, -100 where there is
+// no loss. source_ids: what the encoder of an encoder-decoder reads; ids are then its decoder's.
 struct Example {
   std::vector<int32_t> ids, labels, type_ids;
   int32_t class_label = -100;
-  int64_t length() const { return static_cast<int64_t>(ids.size()); }
+  std::vector<int32_t> source_ids = {};
+  int64_t length() const { return static_cast<int64_t>(ids.size() + source_ids.size()); }
 };
 
 // Documents in one row: offsets [B + 1]. The last document may be padding up to a round number of
 // tokens, so that the shapes of matrix products repeat; it carries no label (class_labels -100).
 struct Batch {
   std::vector<int32_t> ids, positions, labels, type_ids, offsets, class_labels;
+  std::vector<int32_t> source_ids, source_positions, source_offsets;  // empty without an encoder
   int64_t labelled = 0;     // tokens (or documents, for classes) that carry a label
   int64_t real_tokens = 0;  // without padding
 };
@@ -31,9 +34,12 @@ struct EncodeOptions {
   bool truncate = false;         // else a longer example is an Error that names its line
   std::string separator = "\n";  // between input and output
   int32_t eos_id = -1;           // ends the output
+  // >= 0: for an encoder-decoder, whose decoder reads this first; input and output stay apart.
+  int32_t decoder_start_id = -1;
 };
 
-// Input, separator, output, eos; loss on output and eos only.
+// Input, separator, output, eos; loss on output and eos only. For an encoder-decoder the source is
+// the input with its special tokens, the decoder reads start and output, max_length holds for each.
 Example encode_pair_example(const Tokenizer& tokenizer, const TextData& data,
                             const TextRecord& record, const EncodeOptions& options);
 // The tokens a prompt for generation starts with: input and separator.

@@ -12,9 +12,8 @@
 #include "engine/files/json.h"
 
 namespace lk {
-namespace {
 
-bool valid_utf8(const std::string& s) {
+bool is_utf8(const std::string& s) {
   utf8proc_int32_t code;
   for (size_t at = 0; at < s.size();) {
     const auto n = utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(s.data()) + at,
@@ -24,6 +23,8 @@ bool valid_utf8(const std::string& s) {
   }
   return true;
 }
+
+namespace {
 
 // Calls f(line, number) for each line that is not empty; a byte-order mark and carriage returns are
 // dropped.
@@ -37,7 +38,7 @@ void each_line(const std::filesystem::path& file,
     if (number == 1 && line.rfind("\xEF\xBB\xBF", 0) == 0) line.erase(0, 3);
     if (!line.empty() && line.back() == '\r') line.pop_back();
     if (line.empty()) continue;
-    require(valid_utf8(line), "{}:{}: not valid UTF-8", file.string(), number);
+    require(is_utf8(line), "{}:{}: not valid UTF-8", file.string(), number);
     f(line, number);
   }
 }
@@ -118,11 +119,12 @@ TextData read_text_jsonl(const std::filesystem::path& file) {
 DataKind data_kind(const std::filesystem::path& file) {
   const std::string extension = file.extension().string();
   if (extension == ".tsv") return DataKind::class_tsv;
+  if (extension == ".conll") return DataKind::tagged;
   if (extension == ".jsonl") return DataKind::text_jsonl;
   if (extension == ".txt") return DataKind::plain_text;
   fail(
-      "{}: the kind of data is unknown; expected .tsv (label<TAB>text), .jsonl ({{\"input\", "
-      "\"output\"}}) or .txt",
+      "{}: the kind of data is unknown; expected .tsv (label<TAB>text), .conll "
+      "(token<TAB>tag), .jsonl ({{\"input\", \"output\"}}) or .txt",
       file.string());
 }
 

@@ -32,9 +32,11 @@ struct TextData {
 };
 TextData read_text_jsonl(const std::filesystem::path& file);
 
-enum class DataKind : uint8_t { class_tsv, text_jsonl, plain_text };
-// By extension: .tsv, .jsonl, .txt; Error for another.
+enum class DataKind : uint8_t { class_tsv, tagged, text_jsonl, plain_text };
+// By extension: .tsv, .conll, .jsonl, .txt; Error for another.
 DataKind data_kind(const std::filesystem::path& file);
+
+bool is_utf8(const std::string& text);
 
 // The index of `label`; Error with file, line and the labels of the training data when it is none
 // of them.

@@ -51,8 +51,11 @@ Var with_cache(const Var& q, const Var& k, const Var& v, const AttentionContext&
         document, context.layer, k.value().rows(begin, end), v.value().rows(begin, end));
     const int32_t q_offsets[] = {0, end - begin},
                   k_offsets[] = {0, static_cast<int32_t>(all_k.dim(0))};
-    parts.push_back(
-        attention(q.value().rows(begin, end), all_k, all_v, q_offsets, k_offsets, options));
+    RelativeBias bias;
+    if (context.bias)
+      bias = {context.bias->table, context.bias->bucket, {context.bias->q_start[b]}};
+    parts.push_back(attention(q.value().rows(begin, end), all_k, all_v, q_offsets, k_offsets,
+                              options, context.bias ? &bias : nullptr));
   }
   return parts.size() == 1 ? parts[0] : concat_rows(parts);
 }
@@ -64,9 +67,37 @@ Var attend(const Var& q, const Var& k, const Var& v, const AttentionContext& con
   if (context.cache) return with_cache(q, k, v, context, options, prefix);
   if (prefix) {
     const Prefixed p = with_prefix(k, v, context.offsets, *prefix);
-    return attention(q, p.k, p.v, context.offsets, p.offsets, options);
+    return attention(q, p.k, p.v, context.offsets, p.offsets, options, context.bias);
   }
-  return attention(q, k, v, context.offsets, context.offsets, options);
+  return attention(q, k, v, context.offsets, context.offsets, options, context.bias);
+}
+
+Var attend_source(const Var& q, const KeysAndValues& keys_and_values, const SourceContext& context,
+                  const AttentionOptions& options, KvAdapter* prefix) {
+  KvCache* cache = context.cache;
+  if (!cache || !cache->source(0, context.layer).first.defined()) {
+    auto [k, v] = keys_and_values();
+    std::vector<int32_t> offsets(context.k_offsets.begin(), context.k_offsets.end());
+    if (prefix) {
+      Prefixed p = with_prefix(k, v, offsets, *prefix);
+      k = p.k;
+      v = p.v;
+      offsets = std::move(p.offsets);
+    }
+    if (!cache) return attention(q, k, v, context.q_offsets, offsets, options);
+    for (size_t b = 0; b + 1 < offsets.size(); ++b)
+      cache->set_source(static_cast<int64_t>(b), context.layer,
+                        k.value().rows(offsets[b], offsets[b + 1]),
+                        v.value().rows(offsets[b], offsets[b + 1]));
+  }
+  std::vector<Var> parts;
+  for (size_t b = 0; b + 1 < context.q_offsets.size(); ++b) {
+    const int32_t begin = context.q_offsets[b], end = context.q_offsets[b + 1];
+    const auto [k, v] = cache->source(static_cast<int64_t>(b), context.layer);
+    const int32_t q_offsets[] = {0, end - begin}, k_offsets[] = {0, static_cast<int32_t>(k.dim(0))};
+    parts.push_back(attention(q.value().rows(begin, end), k, v, q_offsets, k_offsets, options));
+  }
+  return parts.size() == 1 ? parts[0] : concat_rows(parts);
 }
 
 }  // namespace lk

@@ -14,10 +14,22 @@ struct AttentionContext {
   std::span<const int32_t> offsets;  // [B + 1]
   KvCache* cache = nullptr;          // generation: keys and values of earlier tokens
   int64_t layer = 0;
+  const RelativeBias* bias = nullptr;
 };
 
 // q: [T, heads * D], k, v: [T, kv_heads * D] -> [T, heads * D].
 Var attend(const Var& q, const Var& k, const Var& v, const AttentionContext& context,
            const AttentionOptions& options, KvAdapter* prefix = nullptr);
+
+// A decoder's attention to what the encoder read: document b of the queries sees document b of the
+// source. With a cache, keys and values are made once, when its document has none.
+struct SourceContext {
+  std::span<const int32_t> q_offsets, k_offsets;  // [B + 1]
+  KvCache* cache = nullptr;
+  int64_t layer = 0;
+};
+using KeysAndValues = std::function<std::pair<Var, Var>()>;  // two of [S, kv_heads * D]
+Var attend_source(const Var& q, const KeysAndValues& keys_and_values, const SourceContext& context,
+                  const AttentionOptions& options, KvAdapter* prefix = nullptr);
 
 }  // namespace lk

@@ -47,6 +47,20 @@ int32_t choose_token(const Tensor& logits, const GenerateOptions& o, Random& ran
   return order[p.size() - 1];
 }
 
+namespace {
+
+void pack(const std::vector<std::vector<int32_t>>& texts, std::vector<int32_t>& ids,
+          Packing& packing) {
+  packing.offsets.push_back(0);
+  for (const auto& text : texts) {
+    ids.insert(ids.end(), text.begin(), text.end());
+    for (size_t t = 0; t < text.size(); ++t) packing.positions.push_back(static_cast<int32_t>(t));
+    packing.offsets.push_back(static_cast<int32_t>(ids.size()));
+  }
+}
+
+}  // namespace
+
 std::vector<std::vector<int32_t>> generate(Model& model,
                                            const std::vector<std::vector<int32_t>>& prompts,
                                            const GenerateOptions& o,
@@ -63,14 +77,20 @@ std::vector<std::vector<int32_t>> generate(Model& model,
   require(longest < info.max_positions,
           "a prompt has {} tokens; the model's context is {} and must hold the answer too", longest,
           info.max_positions);
-  const int64_t capacity = std::min(info.max_positions, longest + o.max_new_tokens);
+  const bool pairs = info.encoder_decoder();
+  const int64_t capacity = std::min(info.max_positions, (pairs ? 1 : longest) + o.max_new_tokens);
   KvCache cache(static_cast<int64_t>(prompts.size()), info.layers, capacity,
                 info.kv_heads * info.head_dim, model.compute_dtype());
 
   std::vector<std::vector<int32_t>> out(prompts.size());
   std::vector<size_t> running(prompts.size());  // prompt of each document still in the cache
   std::iota(running.begin(), running.end(), 0);
-  std::vector<std::vector<int32_t>> next = prompts;  // what each document reads next
+  // What each document reads next: an encoder-decoder reads the prompts with its encoder.
+  std::vector<std::vector<int32_t>> next = prompts;
+  if (pairs) next.assign(prompts.size(), {info.decoder_start_id});
+  std::vector<int32_t> source_ids;
+  Packing source;
+  if (pairs) pack(prompts, source_ids, source);
   std::vector<int32_t> position(prompts.size(), 0);  // of the first token of it
   std::vector<Random> random;
   for (size_t i = 0; i < prompts.size(); ++i) random.emplace_back(o.seed, i + 1);
@@ -86,6 +106,10 @@ std::vector<std::vector<int32_t>> generate(Model& model,
       in.packing.offsets.push_back(static_cast<int32_t>(ids.size()));
     }
     in.ids = ids;
+    if (pairs && n == 0) {
+      in.source_ids = source_ids;
+      in.source = source;
+    }
     const Var h = model.hidden(in);
     std::vector<int32_t> last;
     for (size_t d = 0; d < running.size(); ++d) {

@@ -6,8 +6,11 @@ KvCache::KvCache(int64_t documents, int64_t layers, int64_t capacity, int64_t kv
   entries_.resize(static_cast<size_t>(documents));
   for (auto& document : entries_)
     for (int64_t l = 0; l < layers; ++l)
-      document.push_back(
-          {Tensor::empty({capacity, kv_dim}, dtype), Tensor::empty({capacity, kv_dim}, dtype), 0});
+      document.push_back({Tensor::empty({capacity, kv_dim}, dtype),
+                          Tensor::empty({capacity, kv_dim}, dtype),
+                          0,
+                          {},
+                          {}});
 }
 
 std::pair<Tensor, Tensor> KvCache::append(int64_t document, int64_t layer, const Tensor& k,
@@ -29,6 +32,21 @@ std::pair<Tensor, Tensor> KvCache::append(int64_t document, int64_t layer, const
 
 int64_t KvCache::length(int64_t document) const {
   return entries_.at(static_cast<size_t>(document)).back().used;
+}
+
+void KvCache::set_source(int64_t document, int64_t layer, Tensor k, Tensor v) {
+  Layer& entry = entries_.at(static_cast<size_t>(document)).at(static_cast<size_t>(layer));
+  entry.source_k = std::move(k);
+  entry.source_v = std::move(v);
+}
+
+std::pair<Tensor, Tensor> KvCache::source(int64_t document, int64_t layer) const {
+  const Layer& entry = entries_.at(static_cast<size_t>(document)).at(static_cast<size_t>(layer));
+  return {entry.source_k, entry.source_v};
+}
+
+bool KvCache::has_source() const {
+  return !entries_.empty() && entries_.back().back().source_k.defined();
 }
 
 void KvCache::drop(int64_t document) { entries_.erase(entries_.begin() + document); }

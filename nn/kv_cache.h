@@ -17,12 +17,17 @@ class KvCache {
   int64_t length(int64_t document) const;  // tokens of the document that every layer has seen
   bool empty() const { return entries_.empty() || length(0) == 0; }
   int64_t documents() const { return static_cast<int64_t>(entries_.size()); }
+  // An encoder-decoder's keys and values of what the encoder read, [S, kv_dim], made once.
+  void set_source(int64_t document, int64_t layer, Tensor k, Tensor v);
+  std::pair<Tensor, Tensor> source(int64_t document, int64_t layer) const;
+  bool has_source() const;      // every layer of every document has one
   void drop(int64_t document);  // forgets a finished document, later ones move down
 
  private:
   struct Layer {
     Tensor k, v;
     int64_t used = 0;
+    Tensor source_k, source_v;
   };
   std::vector<std::vector<Layer>> entries_;  // [document][layer]
 };

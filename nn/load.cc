@@ -17,7 +17,9 @@ namespace {
 using Maker = std::unique_ptr<Model> (*)(const Config&, Task);
 const std::map<std::string, Maker>& makers() {
   static const std::map<std::string, Maker> table{
-      {"bert", make_bert}, {"gpt2", make_gpt2}, {"llama", make_llama}};
+      {"bert", make_bert},       {"gpt2", make_gpt2},   {"llama", make_llama},
+      {"mistral", make_mistral}, {"qwen2", make_qwen2}, {"qwen3", make_qwen3},
+      {"roberta", make_roberta}, {"t5", make_t5}};
   return table;
 }
 
@@ -37,8 +39,10 @@ std::vector<std::string> spellings(const std::string& name) {
   std::vector<std::string> out{name};
   const size_t dot = name.find('.');
   const std::string first = name.substr(0, dot);
-  if (first == "bert" || first == "transformer" || first == "model")
+  if (first == "bert" || first == "roberta" || first == "transformer" || first == "model")
     out.push_back(name.substr(dot + 1));
+  if (name == "shared.weight")  // the two of T5's stacks are the same, and a file may hold either
+    out.insert(out.end(), {"encoder.embed_tokens.weight", "decoder.embed_tokens.weight"});
   for (size_t i = 0, n = out.size(); i < n; ++i) {
     std::string old = out[i];
     if (const size_t at = old.rfind("LayerNorm.weight"); at != std::string::npos)
@@ -61,6 +65,15 @@ std::vector<std::string> known_model_types() {
   std::vector<std::string> names;
   for (const auto& [name, maker] : makers()) names.push_back(name);
   return names;
+}
+
+Task task_of(const Config& config) {
+  const std::string architecture = config.architecture(), type = config.string("model_type", "");
+  for (const auto& [part, task] : {std::pair{"ForSequenceClassification", Task::classification},
+                                   {"ForTokenClassification", Task::token_classification},
+                                   {"ForMaskedLM", Task::masked_lm}})
+    if (architecture.find(part) != std::string::npos) return task;
+  return type == "bert" || type == "roberta" ? Task::none : Task::causal_lm;
 }
 
 std::unique_ptr<Model> build_model(const Config& config, Task task) {
@@ -104,6 +117,7 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
     nlohmann::json updated = config.json();
     updated.erase("id2label");
     updated.erase("label2id");
+    updated.erase("problem_type");  // the new head is a classifier
     updated["num_labels"] = options.labels;
     config = Config::parse(updated.dump(), config.file());
   }

@@ -35,6 +35,8 @@ std::unique_ptr<Model> make_model(const Config& config, Task task, DType compute
 // The model without weights, as config.json describes it; Error for an architecture not known.
 std::unique_ptr<Model> build_model(const Config& config, Task task);
 std::vector<std::string> known_model_types();
+// The task that the class of a config.json stands for; `none` for an encoder without a known head.
+Task task_of(const Config& config);
 
 // Writes config.json (the loaded one, with `updates` to the labels where the head is new) and
 // model.safetensors in `dtype`.

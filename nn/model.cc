@@ -5,23 +5,27 @@
 namespace lk {
 
 Var Model::run_input_adapters(Var x, ModelInput& input) {
-  Packing& packing = input.packing;
-  if (!input.cache || input.cache->empty())
-    for (auto& adapter : input_adapters_) {
-      x = adapter->forward(x, packing);
-      const auto tokens = static_cast<size_t>(x.dim(0));
-      const auto fits = [&](const std::vector<int32_t>& v) {
-        return v.empty() || v.size() == tokens;
-      };
-      invariant(packing.positions.size() == tokens && packing.tokens() == x.dim(0) &&
-                    fits(packing.labels) && fits(packing.type_ids),
-                "an input adapter made {} rows, but {} positions", tokens,
-                packing.positions.size());
-    }
+  static const std::vector<std::shared_ptr<InputAdapter>> none;
+  const bool begins = !input.cache || input.cache->empty();
+  return run_input_adapters(std::move(x), input.packing, begins ? input_adapters_ : none);
+}
+
+Var Model::run_input_adapters(Var x, Packing& packing,
+                              const std::vector<std::shared_ptr<InputAdapter>>& adapters) const {
+  for (const auto& adapter : adapters) {
+    x = adapter->forward(x, packing);
+    const auto tokens = static_cast<size_t>(x.dim(0));
+    const auto fits = [&](const std::vector<int32_t>& v) {
+      return v.empty() || v.size() == tokens;
+    };
+    invariant(packing.positions.size() == tokens && packing.tokens() == x.dim(0) &&
+                  fits(packing.labels) && fits(packing.type_ids),
+              "an input adapter made {} rows, but {} positions", tokens, packing.positions.size());
+  }
   const auto last = std::max_element(packing.positions.begin(), packing.positions.end());
   require(last == packing.positions.end() || *last < info_.max_positions,
           "a text has {} tokens{}, more than the model's context of {}", *last + 1,
-          input_adapters_.empty() ? "" : " with the virtual ones", info_.max_positions);
+          adapters.empty() ? "" : " with the virtual ones", info_.max_positions);
   return x;
 }
 

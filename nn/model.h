@@ -15,18 +15,26 @@
 
 namespace lk {
 
-enum class Task : uint8_t { causal_lm, classification, none };  // none: the bare encoder
+// causal_lm: writes text (an encoder-decoder too); classification: a class for each document;
+// token_classification: a class for each token; masked_lm: the token at each place; none: the bare
+// encoder.
+enum class Task : uint8_t { causal_lm, classification, token_classification, masked_lm, none };
 
+// An encoder-decoder reads `source` with its encoder, and ids are what its decoder reads: the start
+// token and what was written so far. The documents of the two are pairs.
 struct ModelInput {
   std::span<const int32_t> ids;  // [T]; packed documents
   Packing packing;
   KvCache* cache = nullptr;
+  std::span<const int32_t> source_ids = {};  // [S]
+  Packing source = {};
 };
 
-// A place after a sublayer, where a BlockAdapter can sit.
+// The places of a block where adapters can sit; cross: a decoder's attention to what the encoder
+// read.
 struct Block {
-  std::vector<std::shared_ptr<BlockAdapter>> attn_out, ffn_out;
-  std::shared_ptr<KvAdapter> kv;
+  std::vector<std::shared_ptr<BlockAdapter>> attn_out, ffn_out, cross_out;
+  std::shared_ptr<KvAdapter> kv, cross_kv;
 };
 
 // What all architectures have in common.
@@ -34,9 +42,13 @@ struct ModelInfo {
   std::string architecture;  // "LlamaForCausalLM"
   std::string model_type;    // "llama"
   int64_t hidden_size = 0, layers = 0, heads = 0, kv_heads = 0, head_dim = 0, vocab_size = 0;
-  int64_t max_positions = 0;  // the longest document
-  int64_t labels = 0;         // classes, for classification
-  bool causal = true;
+  int64_t max_positions = 0;      // the longest document
+  int64_t labels = 0;             // classes, for classification
+  bool causal = true;             // writes text
+  int64_t encoder_layers = 0;     // of an encoder-decoder; `layers` are then the decoder's
+  int32_t decoder_start_id = -1;  // what its decoder reads first
+  bool encoder_decoder() const { return encoder_layers > 0; }
+  Task task = Task::causal_lm;
   std::vector<int32_t> eos_ids;
   int32_t bos_id = -1, pad_id = -1;
 };
@@ -44,13 +56,16 @@ struct ModelInfo {
 class Model {
  public:
   virtual ~Model() = default;
-  // Final hidden states [T', d]; packing moves along with inserted tokens.
+  // Final hidden states [T', d] (the decoder's, where there are two); packing moves along with
+  // inserted tokens.
   virtual Var hidden(ModelInput& input) = 0;
-  // Sum of -log p(label) over labelled tokens; h [T, d], labels [T] as in Packing. f32 [1].
+  // Sum of -log p(label) over labelled tokens; h [T, d], labels [T] as in Packing: the next token,
+  // or the token itself for masked_lm. f32 [1].
   virtual Var lm_loss(const Var& h, std::span<const int32_t> labels) = 0;
-  virtual Var lm_logits(const Var& h) = 0;                             // [T, d] -> [T, V]
-  virtual Var class_logits(const Var& h, const Packing& packing) = 0;  // [T, d] -> [B, labels]
-  virtual void visit_parameters(const ParameterVisitor& f) = 0;        // in file order
+  virtual Var lm_logits(const Var& h) = 0;  // [T, d] -> [T, V]
+  // [T, d] -> [B, labels], or [T, labels] for token_classification.
+  virtual Var class_logits(const Var& h, const Packing& packing) = 0;
+  virtual void visit_parameters(const ParameterVisitor& f) = 0;  // in file order
   virtual void visit_linears(const std::function<void(Linear&)>& f) = 0;
   virtual void visit_embeddings(const std::function<void(Embedding&)>& f) = 0;
   // Module names that are the task's head (new weights when a bare encoder becomes a classifier).
@@ -61,8 +76,14 @@ class Model {
   void set_compute_dtype(DType dtype) { compute_ = dtype; }
   bool gradient_checkpointing = false;
   bool training = false;  // dropout acts
+  // An encoder-decoder lists the encoder's blocks, then the decoder's.
   std::vector<Block>& blocks() { return blocks_; }
+  // After the embedding of what the model reads: an encoder-decoder's source. Those of its decoder
+  // are the target's.
   std::vector<std::shared_ptr<InputAdapter>>& input_adapters() { return input_adapters_; }
+  std::vector<std::shared_ptr<InputAdapter>>& target_input_adapters() {
+    return target_input_adapters_;
+  }
 
  protected:
   // Runs one block, through a checkpoint where asked.
@@ -72,6 +93,8 @@ class Model {
   // Only where a text begins: tokens that follow a cache have nothing put before them. Error when a
   // position is then outside the context.
   Var run_input_adapters(Var x, ModelInput& input);
+  Var run_input_adapters(Var x, Packing& packing,
+                         const std::vector<std::shared_ptr<InputAdapter>>& adapters) const;
   static Var run_adapters(const std::vector<std::shared_ptr<BlockAdapter>>& adapters, Var h,
                           const Var& input) {
     for (const auto& adapter : adapters) h = adapter->forward(h, input);
@@ -80,7 +103,7 @@ class Model {
   ModelInfo info_;
   DType compute_ = DType::f32;
   std::vector<Block> blocks_;
-  std::vector<std::shared_ptr<InputAdapter>> input_adapters_;
+  std::vector<std::shared_ptr<InputAdapter>> input_adapters_, target_input_adapters_;
 };
 
 }  // namespace lk

@@ -32,6 +32,20 @@ bool is_neutral(const json& value) {
          (value.is_structured() && value.empty());
 }
 
+// HF PEFT's name of a task; it has none for masked language models.
+json task_type(const ModelInfo& info) {
+  switch (info.task) {
+    case Task::classification:
+      return "SEQ_CLS";
+    case Task::token_classification:
+      return "TOKEN_CLS";
+    case Task::causal_lm:
+      return info.encoder_decoder() ? "SEQ_2_SEQ_LM" : "CAUSAL_LM";
+    default:
+      return nullptr;
+  }
+}
+
 const std::set<std::string>& known_keys() {
   static const std::set<std::string> keys{
       "peft_type",         "peft_version",    "task_type",    "base_model_name_or_path",
@@ -52,7 +66,7 @@ void save_adapter(const std::filesystem::path& folder, Model& model, Method& met
   config["base_model_name_or_path"] = base;
   config["inference_mode"] = true;
   const bool classifier = !model.head_modules().empty();
-  config["task_type"] = classifier ? "SEQ_CLS" : "CAUSAL_LM";
+  config["task_type"] = task_type(model.info());
   if (classifier) {
     config["modules_to_save"] = model.head_modules();
     config["labels"] = labels;

@@ -51,7 +51,10 @@ size_t distance(const std::string& a, const std::string& b) {
 
 std::vector<std::string> default_targets(const std::string& model_type) {
   static const std::map<std::string, std::vector<std::string>> table{
-      {"bert", {"query", "value"}}, {"gpt2", {"c_attn"}}, {"llama", {"q_proj", "v_proj"}}};
+      {"bert", {"query", "value"}},    {"gpt2", {"c_attn"}},
+      {"llama", {"q_proj", "v_proj"}}, {"mistral", {"q_proj", "v_proj"}},
+      {"qwen2", {"q_proj", "v_proj"}}, {"qwen3", {"q_proj", "v_proj"}},
+      {"roberta", {"query", "value"}}, {"t5", {"q", "v"}}};
   const auto found = table.find(model_type);
   return found == table.end() ? std::vector<std::string>{} : found->second;
 }

@@ -1,9 +1,12 @@
 #include "tests/oracle.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
+#include <nlohmann/json.hpp>
 
 #include "autograd/ops.h"
+#include "engine/files/json.h"
 
 namespace lk::test {
 
@@ -37,6 +40,70 @@ OracleBatch read_batch(const SafetensorsFile& vectors, const std::string& prefix
   return out;
 }
 
+namespace {
+
+// Documents of [B, S] rows with the padding (mask 0) dropped.
+struct Rows {
+  int64_t batch, length;
+  std::vector<int32_t> values, mask;
+};
+
+void pack_rows(const Rows& rows, const std::function<void(int64_t b, int64_t t, size_t at)>& keep,
+               Packing& packing) {
+  packing.offsets.push_back(0);
+  for (int64_t b = 0; b < rows.batch; ++b) {
+    int32_t kept = 0;
+    for (int64_t t = 0; t < rows.length; ++t) {
+      const auto at = static_cast<size_t>(b * rows.length + t);
+      if (!rows.mask.empty() && rows.mask[at] == 0) continue;
+      keep(b, t, at);
+      packing.positions.push_back(static_cast<int32_t>(t));
+      ++kept;
+    }
+    packing.offsets.push_back(packing.offsets.back() + kept);
+  }
+}
+
+Rows rows_of(const SafetensorsFile& vectors, const std::string& name, const std::string& mask) {
+  const Tensor t = vectors.get(name);
+  return {t.dim(0), t.dim(1), t.to_vector<int32_t>(),
+          vectors.has(mask) ? vectors.get(mask).to_vector<int32_t>() : std::vector<int32_t>()};
+}
+
+OracleBatch read_pairs(const SafetensorsFile& vectors, const std::string& prefix,
+                       const ModelInfo& info) {
+  OracleBatch out;
+  const Rows source = rows_of(vectors, prefix + "input_ids", prefix + "attention_mask"),
+             target = rows_of(vectors, prefix + "labels", "");
+  pack_rows(
+      source, [&](int64_t, int64_t, size_t at) { out.source_ids.push_back(source.values[at]); },
+      out.source);
+  pack_rows(
+      target,
+      [&](int64_t, int64_t t, size_t at) {
+        const int32_t before = t == 0 ? info.decoder_start_id : target.values[at - 1];
+        out.ids.push_back(before == -100 ? info.pad_id : before);
+        out.labels.push_back(target.values[at]);
+        out.places.push_back(at);
+      },
+      out.packing);
+  return out;
+}
+
+}  // namespace
+
+OracleBatch read_batch(const SafetensorsFile& vectors, const std::string& prefix,
+                       const ModelInfo& info) {
+  if (info.encoder_decoder()) return read_pairs(vectors, prefix, info);
+  OracleBatch out = read_batch(vectors, prefix);
+  if (info.task == Task::token_classification || info.task == Task::masked_lm) {
+    const auto all = vectors.get(prefix + "labels").to_vector<int32_t>();
+    for (size_t i = 0; i < out.places.size(); ++i) out.labels[i] = all[out.places[i]];
+    out.packing.first_labels.clear();
+  }
+  return out;
+}
+
 Var mean_loss(Model& model, const OracleBatch& batch) {
   ModelInput in = batch.input();
   in.packing.labels = batch.labels;
@@ -46,7 +113,34 @@ Var mean_loss(Model& model, const OracleBatch& batch) {
                  1.0f / static_cast<float>(batch.class_labels.size()));
   const auto labelled = std::count_if(in.packing.labels.begin(), in.packing.labels.end(),
                                       [](int32_t label) { return label != -100; });
-  return scale(model.lm_loss(h, in.packing.labels), 1.0f / static_cast<float>(labelled));
+  const Var sum = model.info().task == Task::token_classification
+                      ? cross_entropy(model.class_logits(h, in.packing), in.packing.labels)
+                      : model.lm_loss(h, in.packing.labels);
+  return scale(sum, 1.0f / static_cast<float>(labelled));
+}
+
+Tensor logits_of(Model& model, const OracleBatch& batch) {
+  const NoGrad no_grad;
+  ModelInput in = batch.input();
+  const Var h = model.hidden(in);
+  const Task task = model.info().task;
+  const bool classes = task == Task::classification || task == Task::token_classification;
+  return (classes ? model.class_logits(h, in.packing) : model.lm_logits(h)).value();
+}
+
+double logits_error(const Tensor& logits, const Tensor& expected, const OracleBatch& batch) {
+  const int64_t width = logits.dim(1);
+  if (expected.dim(-1) != width) return std::numeric_limits<double>::infinity();
+  const bool per_token = batch.class_labels.empty();
+  double most = 0;
+  for (int64_t i = 0; i < logits.dim(0); ++i) {
+    const auto row = per_token ? static_cast<int64_t>(batch.places[static_cast<size_t>(i)]) : i;
+    for (int64_t j = 0; j < width; ++j) {
+      const double d = std::abs(logits.item(i * width + j) - expected.item(row * width + j));
+      if (!(d <= most)) most = std::isnan(d) ? std::numeric_limits<double>::infinity() : d;
+    }
+  }
+  return most;
 }
 
 double max_difference(const Tensor& a, const Tensor& b) {
@@ -63,6 +157,69 @@ double max_magnitude(const Tensor& a) {
   double most = 0;
   for (int64_t i = 0; i < a.numel(); ++i) most = std::max(most, std::abs(a.item(i)));
   return most;
+}
+
+std::filesystem::path oracle_folder() {
+  const char* given = std::getenv("ORACLE_DIR");
+  return given && *given ? given : "../shared/oracle";
+}
+
+std::vector<OracleCase> oracle_cases(const std::string& topic) {
+  std::vector<OracleCase> out;
+  const std::filesystem::path root = oracle_folder();
+  if (!std::filesystem::exists(root / "index.json")) return out;
+  const nlohmann::json index = read_json(root / "index.json");
+  for (const auto& entry : index.at("cases")) {
+    if (entry.at("topic") != topic) continue;
+    OracleCase c{topic, entry.at("name").get<std::string>(), {}, {}, 0, 0, 0, nullptr};
+    if (entry.contains("dir")) c.folder = root / entry["dir"].get<std::string>();
+    if (entry.contains("vectors")) c.vectors = root / entry["vectors"].get<std::string>();
+    const nlohmann::json tolerance = entry.value("tolerance", nlohmann::json::object());
+    if (tolerance.is_object()) {
+      c.logits = tolerance.value("logits", 0.0);
+      c.loss = tolerance.value("loss", 0.0);
+      c.grad_rel = tolerance.value("grad_rel", 0.0);
+    }
+    c.json = std::make_shared<const nlohmann::json>(entry);
+    out.push_back(std::move(c));
+  }
+  return out;
+}
+
+int walk_oracle(const std::string& topic,
+                const std::function<std::vector<Comparison>(const OracleCase&)>& check) {
+  const std::vector<OracleCase> cases = oracle_cases(topic);
+  if (cases.empty()) {
+    fmt::print("oracle {}: skipped, there is no {}\n", topic,
+               (oracle_folder() / "index.json").string());
+    return 0;
+  }
+  int failures = 0;
+  for (const OracleCase& c : cases) {
+    std::string line;
+    bool passed = true;
+    try {
+      const std::vector<Comparison> all = check(c);
+      if (all.empty()) fail("nothing was compared");
+      Comparison nearest = all.front();
+      const auto used = [](const Comparison& x) {
+        const double share = x.tolerance > 0 ? x.error / x.tolerance : x.error > 0 ? 1e300 : 0.0;
+        return std::isnan(share) ? std::numeric_limits<double>::infinity() : share;
+      };
+      for (const Comparison& x : all) {
+        passed = passed && x.passed();
+        if (used(x) > used(nearest)) nearest = x;
+      }
+      line = fmt::format("{:.2e} of {:.0e} ({}, {} compared)", nearest.error, nearest.tolerance,
+                         nearest.what, all.size());
+    } catch (const std::exception& e) {
+      passed = false;
+      line = e.what();
+    }
+    failures += !passed;
+    fmt::print("oracle {} {}: {}: {}\n", topic, c.name, line, passed ? "pass" : "FAIL");
+  }
+  return failures;
 }
 
 }  // namespace lk::test

@@ -17,7 +17,7 @@ int main(int argc, char** argv) {
   DType dtype = DType::f32;
   app.add_option("--model", model, "Hugging Face model folder; with --adapter it may be left out");
   app.add_option("--adapter", adapter, "adapter folder");
-  app.add_option("--data", data, ".tsv, .jsonl or .txt")->required();
+  app.add_option("--data", data, ".tsv, .conll, .jsonl or .txt")->required();
   app.add_option("--predictions", predictions,
                  "write the outputs to this file, one JSON string a line");
   app.add_option("--separator", o.separator, "between input and output")->capture_default_str();

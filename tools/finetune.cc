@@ -66,6 +66,7 @@ struct TaskData {
   DataKind kind;
   ClassData train_class, dev_class;
   TextData train_text, dev_text;
+  TaggedData train_tagged, dev_tagged;
   std::vector<std::string> labels, dev_inputs;
 };
 
@@ -76,6 +77,11 @@ TaskData read_data(const Options& o) {
     t.train_class = read_class_tsv(o.train);
     t.labels = t.train_class.labels();
     require(t.labels.size() >= 2, "{}: only the label '{}' occurs; a classifier needs two or more",
+            o.train, t.labels[0]);
+  } else if (t.kind == DataKind::tagged) {
+    t.train_tagged = read_tagged(o.train);
+    t.labels = t.train_tagged.labels();
+    require(t.labels.size() >= 2, "{}: only the tag '{}' occurs; a tagger needs two or more",
             o.train, t.labels[0]);
   } else if (t.kind == DataKind::text_jsonl) {
     t.train_text = read_text_jsonl(o.train);
@@ -88,6 +94,13 @@ TaskData read_data(const Options& o) {
       label_index(t.labels, t.dev_class, r);
       t.dev_inputs.push_back(r.text_a + (r.text_b.empty() ? "" : " | " + r.text_b));
     }
+  } else if (t.kind == DataKind::tagged) {
+    t.dev_tagged = read_tagged(o.dev);
+    for (const TaggedSentence& s : t.dev_tagged.sentences) {
+      std::string text;
+      for (const std::string& token : s.tokens) text += (text.empty() ? "" : " ") + token;
+      t.dev_inputs.push_back(text);
+    }
   } else if (t.kind == DataKind::text_jsonl) {
     t.dev_text = read_text_jsonl(o.dev);
     for (const TextRecord& r : t.dev_text.records) t.dev_inputs.push_back(r.input);
@@ -98,23 +111,26 @@ TaskData read_data(const Options& o) {
 Scores score_dev(const Options& o, const TaskData& t, Model& model, const Tokenizer& tokenizer) {
   const ScoreOptions s{o.separator, o.max_new_tokens, o.max_length, o.dev_limit, o.truncate};
   if (t.kind == DataKind::class_tsv) return score_class(model, tokenizer, t.dev_class, t.labels, s);
+  if (t.kind == DataKind::tagged) return score_tagged(model, tokenizer, t.dev_tagged, t.labels, s);
   return score_text(model, tokenizer, t.dev_text, s);
 }
 
 std::vector<Example> encode_train(const Options& o, const TaskData& t, const Model& model,
                                   const Tokenizer& tokenizer) {
-  EncodeOptions e;
   const ModelInfo& info = model.info();
-  e.max_length = o.max_length > 0 ? o.max_length : info.max_positions;
+  const EncodeOptions e = encode_options(info, o.separator, o.max_length, o.truncate);
   require(e.max_length <= info.max_positions, "--max-length {} is above the model's context of {}",
           e.max_length, info.max_positions);
-  e.truncate = o.truncate;
-  e.separator = o.separator;
-  e.eos_id = info.eos_ids.empty() ? -1 : info.eos_ids[0];
+  require(t.kind != DataKind::plain_text || !info.encoder_decoder(),
+          "{}: {} learns from input and output (.jsonl), not from plain text", o.train,
+          info.architecture);
   std::vector<Example> out;
   if (t.kind == DataKind::class_tsv)
     for (const ClassRecord& r : t.train_class.records)
       out.push_back(encode_class_example(tokenizer, t.train_class, r, t.labels, e));
+  else if (t.kind == DataKind::tagged)
+    for (const TaggedSentence& r : t.train_tagged.sentences)
+      out.push_back(encode_tagged(tokenizer, t.train_tagged, r, t.labels, e).example);
   else if (t.kind == DataKind::text_jsonl)
     for (const TextRecord& r : t.train_text.records)
       out.push_back(encode_pair_example(tokenizer, t.train_text, r, e));
@@ -134,7 +150,9 @@ void finetune(CLI::App& app, Options o) {
   save_options(app, o.run.output);
 
   LoadOptions load;
-  load.task = data.kind == DataKind::class_tsv ? Task::classification : Task::causal_lm;
+  load.task = data.kind == DataKind::class_tsv ? Task::classification
+              : data.kind == DataKind::tagged  ? Task::token_classification
+                                               : Task::causal_lm;
   load.labels = static_cast<int64_t>(data.labels.size());
   load.compute = o.dtype;
   load.seed = o.run.seed;
@@ -177,9 +195,7 @@ void finetune(CLI::App& app, Options o) {
 
   o.run.fingerprint = fmt::format("{} {} {} {}", o.model, info.name,
                                   method->settings().json().dump(), name_of(o.dtype));
-  const TrainResult result =
-      train(model, std::move(groups), examples,
-            data.kind == DataKind::class_tsv ? class_loss : language_loss, o.run);
+  const TrainResult result = train(model, std::move(groups), examples, loss_of(load.task), o.run);
   require(!result.interrupted,
           "interrupted after step {}; go on with the same command and --resume", result.steps);
   fmt::print("trained {} steps in {}, {:.0f} tokens/s, last loss {:.4f}\n", result.steps,
@@ -218,7 +234,8 @@ int main(int argc, char** argv) {
   app.add_option("--model", o.model, "Hugging Face model folder")->required();
   app.add_option(
          "--train", o.train,
-         "data: .tsv (label<TAB>text[<TAB>text_b]), .jsonl ({\"input\", \"output\"}) or .txt")
+         "data: .tsv (label<TAB>text[<TAB>text_b]), .conll (token<TAB>tag), .jsonl ({\"input\", "
+         "\"output\"}) or .txt")
       ->required();
   app.add_option("--dev", o.dev, "held-out data of the same kind");
   app.add_option("--output", o.run.output, "folder for adapter, checkpoints and results")

@@ -39,6 +39,7 @@ int main(int argc, char** argv) {
     const auto answer = [&](const std::string& text) {
       EncodeOptions encode;
       encode.separator = raw ? "" : separator;
+      encode.decoder_start_id = open.model->info().decoder_start_id;
       const std::vector<int32_t> ids = encode_prompt(open.tokenizer, text, encode);
       fmt::print("{}\n", open.tokenizer.decode(generate(*open.model, {ids}, o)[0]));
     };

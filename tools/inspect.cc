@@ -27,11 +27,7 @@ void list_tensors(const WeightFiles& files, bool all) {
 
 void inspect_model(const std::filesystem::path& folder, bool all) {
   const Config config = Config::load(folder);
-  const bool classifier = config.architecture().find("SequenceClassification") != std::string::npos;
-  const auto model =
-      build_model(config, classifier                                  ? Task::classification
-                          : config.string("model_type", "") == "bert" ? Task::none
-                                                                      : Task::causal_lm);
+  const auto model = build_model(config, task_of(config));
   const ModelInfo& info = model->info();
   fmt::print(
       "architecture: {}\nlayers {}, hidden_size {}, heads {} (key heads {}), vocabulary {}, "
@@ -58,6 +54,8 @@ void inspect_data(const std::string& data, const std::string& model, int64_t cou
   EncodeOptions e;
   const auto eos = Config::load(model).ids("eos_token_id");
   e.eos_id = eos.empty() ? -1 : eos[0];
+  e.decoder_start_id =
+      build_model(Config::load(model), task_of(Config::load(model)))->info().decoder_start_id;
   if (data_kind(data) == DataKind::class_tsv) {
     const ClassData d = read_class_tsv(data);
     const auto labels = d.labels();

@@ -1,5 +1,8 @@
-// softmax(scale q k^T) v over packed documents. Saves q, k, v, the output and each row's log-sum.
+// softmax(scale q k^T + bias) v over packed documents. Saves q, k, v, the output and each row's
+// log-sum.
 #include "engine/kernels/attention.h"
+
+#include <algorithm>
 
 #include "autograd/ops.h"
 #include "autograd/ops/helpers.h"
@@ -25,19 +28,89 @@ void check(const Var& q, const Var& k, const Var& v, std::span<const int32_t> q_
 // Calls f(isa, T{}) as on_float does, and with matrix tiles where the CPU has them and the shape
 // fits.
 template <class F>
-void on_attention_kernel(DType dtype, [[maybe_unused]] const AttentionShape& s, F&& f) {
+void on_attention_kernel(DType dtype, [[maybe_unused]] const AttentionShape& s,
+                         [[maybe_unused]] bool biased, F&& f) {
 #if LK_X86_KERNELS
-  if (dtype == DType::bf16 && isa_level() == IsaLevel::amx && s.head_dim % 32 == 0 &&
+  if (!biased && dtype == DType::bf16 && isa_level() == IsaLevel::amx && s.head_dim % 32 == 0 &&
       s.dropout == 0)
     return f(Amx{}, bf16{});
 #endif
   on_float(dtype, std::forward<F>(f));
 }
 
+// The bias as the kernels take it: a value for each distance that occurs.
+struct Distances {
+  int64_t lowest = 0, count = 0;
+  std::vector<int32_t> buckets;  // [count]
+  std::vector<int32_t> origin;   // [documents]
+};
+
+Distances distances_of(const RelativeBias& bias, std::span<const int32_t> q_offsets,
+                       std::span<const int32_t> k_offsets, const AttentionOptions& o) {
+  require(bias.table.shape().rank() == 2 && bias.table.dim(1) == o.heads &&
+              bias.q_start.size() + 1 == q_offsets.size(),
+          "attention: a bias {} for {} heads, {} starts for {} documents", bias.table.shape(),
+          o.heads, bias.q_start.size(), q_offsets.size() - 1);
+  Distances out;
+  int64_t highest = 0;
+  for (size_t b = 0; b < bias.q_start.size(); ++b) {
+    out.lowest =
+        std::min<int64_t>(out.lowest, -(bias.q_start[b] + q_offsets[b + 1] - q_offsets[b] - 1));
+    highest = std::max<int64_t>(highest, k_offsets[b + 1] - k_offsets[b] - 1 - bias.q_start[b]);
+  }
+  out.count = highest - out.lowest + 1;
+  for (int64_t i = 0; i < out.count; ++i) {
+    const int32_t bucket = bias.bucket(out.lowest + i);
+    invariant(bucket >= 0 && bucket < bias.table.dim(0), "bucket {} of a bias {}", bucket,
+              bias.table.shape());
+    out.buckets.push_back(bucket);
+  }
+  for (const int32_t start : bias.q_start)
+    out.origin.push_back(static_cast<int32_t>(-start - out.lowest));
+  return out;
+}
+
+// [buckets, heads] -> [heads, count], and back by sums over documents and distances.
+Tensor spread(const Tensor& table, const Distances& d) {
+  Tensor out = Tensor::empty({table.dim(1), d.count}, table.dtype());
+  const int64_t heads = table.dim(1);
+  visit_float(table.dtype(), [&](auto type) {
+    using A = decltype(type);
+    for (int64_t h = 0; h < heads; ++h)
+      for (int64_t i = 0; i < d.count; ++i)
+        out.data<A>()[h * d.count + i] =
+            table.data<A>()[d.buckets[static_cast<size_t>(i)] * heads + h];
+  });
+  return out;
+}
+
+Tensor gathered(const Tensor& by_distance, const Distances& d, const Shape& table) {
+  Tensor out = Tensor::zeros(table, by_distance.dtype());
+  const int64_t heads = table[1];
+  visit_float(out.dtype(), [&](auto type) {
+    using A = decltype(type);
+    for (int64_t row = 0; row < by_distance.dim(0); ++row)
+      for (int64_t i = 0; i < d.count; ++i) {
+        A& to = out.data<A>()[d.buckets[static_cast<size_t>(i)] * heads + row % heads];
+        to = A(static_cast<acc_t<A>>(to) +
+               static_cast<acc_t<A>>(by_distance.data<A>()[row * d.count + i]));
+      }
+  });
+  return out;
+}
+
+template <class A>
+AttentionBias<A> bias_of(const Distances& d, const Tensor& values, const Tensor& gradient) {
+  if (!values.defined()) return {};
+  return {values.data<A>(), gradient.defined() ? gradient.data<A>() : nullptr, d.count,
+          d.origin.data()};
+}
+
 }  // namespace
 
 Var attention(const Var& q, const Var& k, const Var& v, std::span<const int32_t> q_offsets,
-              std::span<const int32_t> k_offsets, const AttentionOptions& o) {
+              std::span<const int32_t> k_offsets, const AttentionOptions& o,
+              const RelativeBias* bias) {
   check(q, k, v, q_offsets, k_offsets, o);
   AttentionShape shape{};
   shape.documents = static_cast<int64_t>(q_offsets.size()) - 1;
@@ -56,33 +129,47 @@ Var attention(const Var& q, const Var& k, const Var& v, std::span<const int32_t>
       k_off(k_offsets.begin(), k_offsets.end());
   shape.q_offsets = q_off.data();
   shape.k_offsets = k_off.data();
-  Tensor out = Tensor::empty(q.shape(), q.dtype()),
-         lse = Tensor::empty({q.dim(0), o.heads}, acc_dtype(q.dtype()));
-  on_attention_kernel(q.dtype(), shape, [&](auto isa, auto type) {
+  const DType acc = acc_dtype(q.dtype());
+  const Distances distances = bias ? distances_of(*bias, q_offsets, k_offsets, o) : Distances{};
+  const Tensor values = bias ? spread(bias->table.value().to(acc), distances) : Tensor();
+  Tensor out = Tensor::empty(q.shape(), q.dtype()), lse = Tensor::empty({q.dim(0), o.heads}, acc);
+  on_attention_kernel(q.dtype(), shape, bias != nullptr, [&](auto isa, auto type) {
     using T = decltype(type);
     attention_forward(isa, out.data<T>(), lse.data<acc_t<T>>(), q.value().data<T>(),
-                      k.value().data<T>(), v.value().data<T>(), shape);
+                      k.value().data<T>(), v.value().data<T>(), shape,
+                      bias_of<acc_t<T>>(distances, values, {}));
   });
-  if (!will_record({q, k, v})) return out;
-  return record("attention", out, {q, k, v},
-                [qs = q.value(), ks = k.value(), vs = v.value(), out, lse, shape, q_off, k_off](
-                    const Tensor& dy, const Need&) {
-                  AttentionShape s = shape;
-                  s.q_offsets = q_off.data();
-                  s.k_offsets = k_off.data();
-                  // The three share their scores: one pass makes all of them.
-                  std::vector<Tensor> grads{Tensor::empty(qs.shape(), qs.dtype()),
-                                            Tensor::empty(ks.shape(), ks.dtype()),
-                                            Tensor::empty(vs.shape(), vs.dtype())};
-                  on_attention_kernel(dy.dtype(), s, [&](auto isa, auto type) {
-                    using T = decltype(type);
-                    attention_backward(isa, grads[0].data<T>(), grads[1].data<T>(),
-                                       grads[2].data<T>(), dy.data<T>(), out.data<T>(),
-                                       lse.data<acc_t<T>>(), qs.data<T>(), ks.data<T>(),
-                                       vs.data<T>(), s);
-                  });
-                  return grads;
-                });
+  std::vector<Var> inputs{q, k, v};
+  if (bias) inputs.push_back(bias->table);
+  if (!will_record(inputs)) return out;
+  return record(
+      "attention", out, inputs,
+      [qs = q.value(), ks = k.value(), vs = v.value(), out, lse, shape, q_off, k_off, distances,
+       values, acc, table = bias ? bias->table.shape() : Shape{},
+       table_dtype = bias ? bias->table.dtype() : acc](const Tensor& dy, const Need& need) {
+        AttentionShape s = shape;
+        s.q_offsets = q_off.data();
+        s.k_offsets = k_off.data();
+        // The three share their scores: one pass makes all of them.
+        std::vector<Tensor> grads{Tensor::empty(qs.shape(), qs.dtype()),
+                                  Tensor::empty(ks.shape(), ks.dtype()),
+                                  Tensor::empty(vs.shape(), vs.dtype())};
+        const bool biased = values.defined();
+        const Tensor by_distance =
+            biased && need[3] ? Tensor::zeros({s.documents * s.heads, distances.count}, acc)
+                              : Tensor();
+        on_attention_kernel(dy.dtype(), s, biased, [&](auto isa, auto type) {
+          using T = decltype(type);
+          attention_backward(isa, grads[0].data<T>(), grads[1].data<T>(), grads[2].data<T>(),
+                             dy.data<T>(), out.data<T>(), lse.data<acc_t<T>>(), qs.data<T>(),
+                             ks.data<T>(), vs.data<T>(), s,
+                             bias_of<acc_t<T>>(distances, values, by_distance));
+        });
+        if (biased)
+          grads.push_back(need[3] ? gathered(by_distance, distances, table).to(table_dtype)
+                                  : Tensor());
+        return grads;
+      });
 }
 
 }  // namespace lk

@@ -1,6 +1,8 @@
 // Layer and RMS norm over the last dimension; statistics are kept for the backward pass.
 #include "engine/kernels/norm.h"
 
+#include <algorithm>
+
 #include "autograd/ops.h"
 #include "autograd/ops/helpers.h"
 
@@ -45,8 +47,8 @@ Var layer_norm(const Var& x, const Var& gain, const Var& bias, float eps) {
 }
 
 Var rms_norm(const Var& x, const Var& gain, float eps) {
-  const int64_t d = x.dim(-1), rows = row_count(x.value());
-  require(gain.value().numel() == d, "rms_norm: x {}, gain {}", x.shape(), gain.shape());
+  const int64_t d = gain.value().numel(), rows = x.value().numel() / std::max<int64_t>(d, 1);
+  require(d > 0 && x.dim(-1) % d == 0, "rms_norm: x {}, gain {}", x.shape(), gain.shape());
   const DType acc = acc_dtype(x.dtype());
   const Tensor g = gain.value().to(acc);
   Tensor y = Tensor::empty(x.shape(), x.dtype()), rstd = Tensor::empty({rows}, acc);

@@ -43,9 +43,18 @@ void apply_dropout(A* p, int64_t keys, int64_t key0, int64_t row, const Attentio
   }
 }
 
+// scores [from, to) of a block of keys + bias / scale: they are multiplied by scale later on.
+template <class Isa, class A>
+void add_bias(A* scores, const A* row, int64_t j0, int64_t from, int64_t to, A scale) {
+  if (!row) return;
+  const A inverse = A(1) / scale;
+  for (int64_t j = from; j < to; ++j) scores[j] += row[j0 + j] * inverse;
+}
+
 template <class Isa, class T>
 void forward_task(T* out, acc_t<T>* lse, const T* q, const T* k, const T* v,
-                  const AttentionShape& s, int64_t b, int64_t h) {
+                  const AttentionShape& s, const AttentionBias<acc_t<T>>& bias, int64_t b,
+                  int64_t h) {
   using A = acc_t<T>;
   const Document doc(s, b);
   const int64_t d = s.head_dim, dp = padded<Isa>(d), hk = h / (s.heads / s.kv_heads);
@@ -75,6 +84,7 @@ void forward_task(T* out, acc_t<T>* lse, const T* q, const T* k, const T* v,
         A* pi = p + i * kKeys;
         const int64_t from = std::max<int64_t>(0, doc.first(s, i0 + i) - j0),
                       to = std::min(kKeys, doc.last(s, i0 + i) - j0 + 1);
+        add_bias<Isa>(pi, bias_row(bias, b, h, i0 + i), j0, from, to, scale);
         for (int64_t j = 0; j < kKeys; ++j) pi[j] = j >= from && j < to ? pi[j] * scale : low;
         A top = most[i];
         for (int64_t j = 0; j < kKeys; ++j) top = pi[j] > top ? pi[j] : top;
@@ -112,8 +122,8 @@ void forward_task(T* out, acc_t<T>* lse, const T* q, const T* k, const T* v,
 
 template <class Isa, class T>
 void backward_task(T* dq, T* dk, T* dv, const T* dout, const T* out, const acc_t<T>* lse,
-                   const T* q, const T* k, const T* v, const AttentionShape& s, int64_t b,
-                   int64_t hk) {
+                   const T* q, const T* k, const T* v, const AttentionShape& s,
+                   const AttentionBias<acc_t<T>>& bias, int64_t b, int64_t hk) {
   using A = acc_t<T>;
   const Document doc(s, b);
   const int64_t d = s.head_dim, dp = padded<Isa>(d), group = s.heads / s.kv_heads;
@@ -158,6 +168,7 @@ void backward_task(T* dq, T* dk, T* dv, const T* dout, const T* out, const acc_t
           const int64_t from = std::max<int64_t>(0, doc.first(s, i0 + i) - j0),
                         to = std::min(kKeys, doc.last(s, i0 + i) - j0 + 1);
           const A norm = lse[(doc.q0 + i0 + i) * s.heads + h];
+          add_bias<Isa>(pi, bias_row(bias, b, h, i0 + i), j0, from, to, scale);
           for (int64_t j = 0; j < kKeys; ++j) {
             const A e = math::exp(pi[j] * scale - norm);
             pi[j] = j >= from && j < to ? e : A(0);
@@ -174,6 +185,11 @@ void backward_task(T* dq, T* dk, T* dv, const T* dout, const T* out, const acc_t
             }
           } else {
             for (int64_t j = 0; j < kKeys; ++j) di[j] = pi[j] * (di[j] - delta[i]) * scale;
+          }
+          if (bias.gradient) {
+            A* sums = bias.gradient + (b * s.heads + h) * bias.count + bias.origin[b] - i0 - i + j0;
+            const A inverse = A(1) / scale;
+            for (int64_t j = from; j < to; ++j) sums[j] += di[j] * inverse;
           }
         }
         add_product<Isa, A>(dqp, dp, ds, kKeys, 1, k_panel.get() + j0 * dp, dp, rows, dp, keys);
@@ -194,32 +210,35 @@ void backward_task(T* dq, T* dk, T* dv, const T* dout, const T* out, const acc_t
 
 template <class Isa, class T>
 void attention_forward(Isa, T* out, acc_t<T>* lse, const T* q, const T* k, const T* v,
-                       const AttentionShape& s) {
+                       const AttentionShape& s, const AttentionBias<acc_t<T>>& bias) {
   const int64_t tasks = s.documents * s.heads;
 #pragma omp parallel for schedule(dynamic, 1) if (tasks > 1)
   for (int64_t t = 0; t < tasks; ++t) {
     const int64_t b = t / s.heads, h = t % s.heads;
     if (is_decoding(s, b))
-      few_queries_task<Isa>(out, lse, q, k, v, s, b, h);
+      few_queries_task<Isa>(out, lse, q, k, v, s, bias, b, h);
     else
-      forward_task<Isa>(out, lse, q, k, v, s, b, h);
+      forward_task<Isa>(out, lse, q, k, v, s, bias, b, h);
   }
 }
 
 template <class Isa, class T>
 void attention_backward(Isa, T* dq, T* dk, T* dv, const T* dout, const T* out, const acc_t<T>* lse,
-                        const T* q, const T* k, const T* v, const AttentionShape& s) {
+                        const T* q, const T* k, const T* v, const AttentionShape& s,
+                        const AttentionBias<acc_t<T>>& bias) {
   const int64_t tasks = s.documents * s.kv_heads;
 #pragma omp parallel for schedule(dynamic, 1) if (tasks > 1)
   for (int64_t t = 0; t < tasks; ++t)
-    backward_task<Isa>(dq, dk, dv, dout, out, lse, q, k, v, s, t / s.kv_heads, t % s.kv_heads);
+    backward_task<Isa>(dq, dk, dv, dout, out, lse, q, k, v, s, bias, t / s.kv_heads,
+                       t % s.kv_heads);
 }
 
 #define LK_ATTENTION(T)                                                                     \
   template void attention_forward(LK_ISA, T*, acc_t<T>*, const T*, const T*, const T*,      \
-                                  const AttentionShape&);                                   \
+                                  const AttentionShape&, const AttentionBias<acc_t<T>>&);   \
   template void attention_backward(LK_ISA, T*, T*, T*, const T*, const T*, const acc_t<T>*, \
-                                   const T*, const T*, const T*, const AttentionShape&);
+                                   const T*, const T*, const T*, const AttentionShape&,     \
+                                   const AttentionBias<acc_t<T>>&);
 LK_ATTENTION(float)
 LK_ATTENTION(bf16)
 LK_ATTENTION(double)

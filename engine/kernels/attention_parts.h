@@ -49,6 +49,12 @@ struct Document {
   }
 };
 
+// The bias of a query's pairs, by key; null where there is none.
+template <class A>
+const A* bias_row(const AttentionBias<A>& bias, int64_t b, int64_t h, int64_t i) {
+  return bias.values ? bias.values + h * bias.count + bias.origin[b] - i : nullptr;
+}
+
 template <class Isa>
 int64_t padded(int64_t d) {
   return (d + 15) / 16 * 16;
@@ -62,7 +68,8 @@ inline bool is_decoding(const AttentionShape& s, int64_t b) {
 // A query or two against many keys, as in generation: the panels would cost more than the products.
 template <class Isa, class T>
 void few_queries_task(T* out, acc_t<T>* lse, const T* q, const T* k, const T* v,
-                      const AttentionShape& s, int64_t b, int64_t h) {
+                      const AttentionShape& s, const AttentionBias<acc_t<T>>& bias, int64_t b,
+                      int64_t h) {
   using A = acc_t<T>;
   constexpr int64_t kLanes = 16;
   const Document doc(s, b);
@@ -76,6 +83,7 @@ void few_queries_task(T* out, acc_t<T>* lse, const T* q, const T* k, const T* v,
                   to = doc.last(s, i) + 1;
     for (int64_t j = 0; j < d; ++j) qp[j] = static_cast<A>(q[at + j]) * static_cast<A>(s.scale);
     A top = -std::numeric_limits<A>::infinity();
+    const A* added = bias_row(bias, b, h, i);
     for (int64_t key = from; key < to; ++key) {
       const T* row = k_doc + key * k_stride;
       A lanes[kLanes] = {}, sum = 0;
@@ -84,6 +92,7 @@ void few_queries_task(T* out, acc_t<T>* lse, const T* q, const T* k, const T* v,
         for (int64_t l = 0; l < kLanes; ++l) lanes[l] += qp[j + l] * static_cast<A>(row[j + l]);
       for (; j < d; ++j) sum += qp[j] * static_cast<A>(row[j]);
       for (const A lane : lanes) sum += lane;
+      if (added) sum += added[key];
       p[key] = sum;
       top = sum > top ? sum : top;
     }

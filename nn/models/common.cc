@@ -9,7 +9,9 @@ void set_common(ModelInfo& info, const Config& config, Task task) {
   info.bos_id = static_cast<int32_t>(config.integer("bos_token_id", 0, INT32_MAX, -1));
   info.pad_id = static_cast<int32_t>(config.integer("pad_token_id", -1, INT32_MAX, -1));
   info.labels = config.label_count();
-  require(task != Task::classification || info.labels >= 1,
+  info.task = task;
+  const bool classes = task == Task::classification || task == Task::token_classification;
+  require(!classes || info.labels >= 1,
           "{}: the number of classes is unknown: neither num_labels nor id2label is given",
           config.file());
 }

@@ -4,6 +4,7 @@
 //   x = x + W_proj gelu(W_fc ln_2(x))
 #include <cmath>
 
+#include "nn/config_fields.h"
 #include "nn/models/models.h"
 #include "nn/norm.h"
 
@@ -20,6 +21,8 @@ struct Gpt2Layer {
 class Gpt2 : public Model {
  public:
   Gpt2(const Config& c, Task task) {
+    require(task == Task::causal_lm || task == Task::classification,
+            "{}: gpt2 is a causal language model; it has no head for this task", c.file());
     info_.architecture =
         task == Task::classification ? "GPT2ForSequenceClassification" : "GPT2LMHeadModel";
     info_.model_type = "gpt2";
@@ -114,17 +117,22 @@ class Gpt2 : public Model {
   }
 
  private:
+  // What transformers' GPT2Config knows (4.57).
   static void check_supported(const Config& c) {
-    const std::string act = c.string("activation_function", "gelu_new");
-    require(act == "gelu_new" || act == "gelu_pytorch_tanh" || act == "gelu",
-            "{}: activation_function '{}' is not supported for gpt2 (supported: gelu_new, "
-            "gelu_pytorch_tanh, gelu)",
-            c.file(), act);
-    require(
-        c.boolean("scale_attn_weights", true) &&
-            !c.boolean("scale_attn_by_inverse_layer_idx", false),
-        "{}: only scale_attn_weights = true without scale_attn_by_inverse_layer_idx is supported",
-        c.file());
+    static const ConfigFields fields{
+        .read = {"vocab_size", "n_embd", "n_layer", "n_head", "n_positions", "n_inner",
+                 "layer_norm_epsilon", "embd_pdrop", "attn_pdrop", "resid_pdrop",
+                 "tie_word_embeddings"},
+        .only = {{"activation_function", R"(["gelu_new", "gelu_pytorch_tanh", "gelu"])"},
+                 {"scale_attn_weights", "[true]"},
+                 {"scale_attn_by_inverse_layer_idx", "[false]"},
+                 {"is_encoder_decoder", "[false]"}},
+        // reorder_and_upcast_attn: the same product in f32, as it is here; summary_*: of a head for
+        // multiple choice; n_ctx: n_positions again.
+        .neutral = {"reorder_and_upcast_attn", "summary_type", "summary_use_proj",
+                    "summary_activation", "summary_proj_to_labels", "summary_first_dropout",
+                    "predict_special_tokens", "n_ctx"}};
+    check_fields(c, "gpt2", fields);
   }
 
   Var block(size_t i, const Var& x, const Packing& packing, KvCache* cache) {

@@ -9,6 +9,13 @@ namespace lk {
 std::unique_ptr<Model> make_llama(const Config& config, Task task);
 std::unique_ptr<Model> make_gpt2(const Config& config, Task task);
 std::unique_ptr<Model> make_bert(const Config& config, Task task);
+std::unique_ptr<Model> make_roberta(const Config& config, Task task);
+std::unique_ptr<Model> make_t5(const Config& config, Task task);
+std::unique_ptr<Model> make_mistral(const Config& config, Task task);
+std::unique_ptr<Model> make_qwen2(const Config& config, Task task);
+std::unique_ptr<Model> make_qwen3(const Config& config, Task task);
+// The window of each layer, as Qwen2 and Qwen3 write it.
+std::vector<int64_t> qwen_windows(const Config& config);
 
 // Special ids and the number of classes.
 void set_common(ModelInfo& info, const Config& config, Task task);

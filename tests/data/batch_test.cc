@@ -156,5 +156,41 @@ TEST_CASE("classification examples: what cannot be cut, or may not, is named by 
         std::string::npos);
 }
 
+TEST_CASE("batches: an encoder-decoder's sources stand beside its targets, pair by pair") {
+  const Tokenizer tokenizer = Tokenizer::load("tests/oracle/tokenizers/unigram.tokenizer.json");
+  const TextData data{"d.jsonl", {{"the people", "some", {"some"}, 1}, {"a", "the way", {}, 2}}};
+  EncodeOptions options;
+  options.eos_id = 1;
+  options.decoder_start_id = 0;
+  std::vector<Example> examples;
+  for (const TextRecord& r : data.records)
+    examples.push_back(encode_pair_example(tokenizer, data, r, options));
+  const Example& e = examples[0];
+  CHECK(e.source_ids == tokenizer.encode("the people", true));
+  CHECK(e.labels.back() == 1);
+  CHECK(e.ids.front() == 0);
+  CHECK(std::equal(e.ids.begin() + 1, e.ids.end(), e.labels.begin()));
+  CHECK(e.length() == static_cast<int64_t>(e.ids.size() + e.source_ids.size()));
+
+  const std::vector<const Example*> both{&examples[0], &examples[1]};
+  const Batch b = make_batch(both, 8);
+  REQUIRE(b.offsets.size() == b.source_offsets.size());
+  CHECK(b.ids.size() % 8 == 0);
+  CHECK(b.source_ids.size() % 8 == 0);
+  CHECK(b.source_offsets.back() == static_cast<int32_t>(b.source_ids.size()));
+  CHECK(b.source_offsets[b.source_offsets.size() - 2] < b.source_offsets.back());
+  CHECK(b.source_positions.size() == b.source_ids.size());
+  CHECK(b.real_tokens == examples[0].length() + examples[1].length());
+
+  options.max_length = 2;
+  CHECK(test::error_of([&] {
+          encode_pair_example(tokenizer, data, data.records[0], options);
+        }).find("d.jsonl:1: the example has") != std::string::npos);
+  options.truncate = true;
+  const Example cut = encode_pair_example(tokenizer, data, data.records[0], options);
+  CHECK(cut.source_ids.size() == 2);
+  CHECK(cut.source_ids.back() == e.source_ids.back());
+}
+
 }  // namespace
 }  // namespace lk

@@ -14,32 +14,13 @@ void check_case(const std::string& name) {
   CAPTURE(name);
   const std::filesystem::path folder = "tests/oracle/models/" + name;
   const auto vectors = SafetensorsFile::open(folder / "vectors.safetensors");
-  const test::OracleBatch batch = test::read_batch(*vectors, "in.");
-  const Task task = batch.class_labels.empty() ? Task::causal_lm : Task::classification;
-  const LoadedModel loaded = load_model(folder, {.task = task});
+  const LoadedModel loaded = load_model(folder, {.task = task_of(Config::load(folder))});
   Model& model = *loaded.model;
+  const test::OracleBatch batch = test::read_batch(*vectors, "in.", model.info());
   CHECK(loaded.initialised.empty());
   CHECK(loaded.unused.empty());
-
-  {
-    const NoGrad no_grad;
-    ModelInput in = batch.input();
-    const Var h = model.hidden(in);
-    const Tensor expected = vectors->get("out.logits");
-    if (task == Task::classification) {
-      CHECK(test::max_difference(model.class_logits(h, in.packing).value(), expected) <= kLogits);
-    } else {
-      const Tensor logits = model.lm_logits(h).value();
-      const int64_t vocab = logits.dim(1);
-      double most = 0;
-      for (size_t i = 0; i < batch.places.size(); ++i)
-        for (int64_t j = 0; j < vocab; ++j)
-          most = std::max(
-              most, std::abs(logits.item(static_cast<int64_t>(i) * vocab + j) -
-                             expected.item(static_cast<int64_t>(batch.places[i]) * vocab + j)));
-      CHECK(most <= kLogits);
-    }
-  }
+  CHECK(test::logits_error(test::logits_of(model, batch), vectors->get("out.logits"), batch) <=
+        kLogits);
   for (const bool checkpointing : {false, true}) {
     CAPTURE(checkpointing);
     model.gradient_checkpointing = checkpointing;
@@ -75,6 +56,11 @@ TEST_CASE("models: llama tied, with biases") { check_case("llama-tied-bias"); }
 TEST_CASE("models: llama 3 rope scaling") { check_case("llama3-rope-scaling"); }
 TEST_CASE("models: llama linear rope scaling") { check_case("llama-rope-linear"); }
 TEST_CASE("models: llama classifier") { check_case("llama-classification"); }
+TEST_CASE("models: qwen3, which normalises queries and keys") { check_case("qwen3"); }
+TEST_CASE("models: roberta that tags tokens") { check_case("roberta-token-classification"); }
+TEST_CASE("models: t5 with relu and one matrix for words in and out") {
+  check_case("t5-relu-tied");
+}
 TEST_CASE("models: bert classifier") { check_case("bert-classification"); }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "engine/rng.h"
@@ -14,11 +15,17 @@ struct Layout {
   std::vector<int32_t> q_offsets, k_offsets;
   int64_t head_dim;
   AttentionOptions options;
+  std::vector<int32_t> q_start = {};  // with a bias: the position of each document's first query
 };
+
+constexpr int64_t kBuckets = 7;
+int32_t bucket(int64_t distance) {
+  return static_cast<int32_t>(std::clamp<int64_t>(distance, -4, 2) + 4);
+}
 
 // By the definition, one query at a time.
 Numbers reference(const std::vector<Numbers>& x, const Layout& l) {
-  const auto& [q_off, k_off, d, o] = l;
+  const auto& [q_off, k_off, d, o, q_start] = l;
   Numbers out(x[0].size(), 0.0);
   const auto at = [&](const Numbers& v, int64_t row, int64_t heads, int64_t h, int64_t j) {
     return v[static_cast<size_t>((row * heads + h) * l.head_dim + j)];
@@ -37,7 +44,10 @@ Numbers reference(const std::vector<Numbers>& x, const Layout& l) {
           double s = 0;
           for (int64_t k = 0; k < d; ++k)
             s += at(x[0], i, o.heads, h, k) * at(x[1], k_off[b] + j, o.kv_heads, hk, k);
-          p.push_back(std::exp(s * static_cast<double>(o.scale)));
+          s *= static_cast<double>(o.scale);
+          if (x.size() > 3)
+            s += x[3][static_cast<size_t>(bucket(j - (q_start[b] + i - q_off[b])) * o.heads + h)];
+          p.push_back(std::exp(s));
           total += p.back();
         }
         for (int64_t j = first; j <= last; ++j)
@@ -52,11 +62,15 @@ Numbers reference(const std::vector<Numbers>& x, const Layout& l) {
 void check(const char* name, const Layout& l) {
   const Shape q{l.q_offsets.back(), l.options.heads * l.head_dim},
       k{l.k_offsets.back(), l.options.kv_heads * l.head_dim};
+  std::vector<Shape> shapes{q, k, k};
+  if (!l.q_start.empty()) shapes.push_back({kBuckets, l.options.heads});
   test::check_op({.name = name,
-                  .shapes = {q, k, k},
+                  .shapes = shapes,
                   .op =
                       [&](const auto& x) {
-                        return attention(x[0], x[1], x[2], l.q_offsets, l.k_offsets, l.options);
+                        const RelativeBias bias{x.size() > 3 ? x[3] : Var(), bucket, l.q_start};
+                        return attention(x[0], x[1], x[2], l.q_offsets, l.k_offsets, l.options,
+                                         x.size() > 3 ? &bias : nullptr);
                       },
                   .reference = [&](const auto& x) { return reference(x, l); },
                   .f32 = 5e-6,
@@ -89,6 +103,24 @@ TEST_CASE("attention: generation's one or two queries behind many keys") {
   check("decoding", {{0, 1, 3}, {0, 40, 57}, 20, {.heads = 4, .kv_heads = 2, .scale = 0.3f}});
   check("decoding in a window",
         {{0, 1, 3}, {0, 70, 90}, 32, {.heads = 2, .kv_heads = 1, .scale = 0.2f, .window = 9}});
+}
+TEST_CASE("attention: a bias by distance") {
+  check("both ways", {{0, 1, 7, 20},
+                      {0, 1, 7, 20},
+                      3,
+                      {.heads = 2, .kv_heads = 2, .scale = 1.0f, .causal = false},
+                      {0, 0, 0}});
+  check("causal, grouped, another scale",
+        {{0, 5, 12}, {0, 5, 12}, 4, {.heads = 4, .kv_heads = 2, .scale = 0.5f}, {0, 0}});
+  check("more than one block", {{0, 67}, {0, 67}, 1, {.heads = 1, .kv_heads = 1}, {0}});
+  check("behind a cache or a prefix",
+        {{0, 1, 4}, {0, 9, 15}, 4, {.heads = 2, .kv_heads = 2, .scale = 0.5f}, {8, 0}});
+  check("32, which matrix tiles take without one",
+        {{0, 6}, {0, 6}, 32, {.heads = 2, .kv_heads = 2, .scale = 0.2f}, {0}});
+}
+TEST_CASE("attention: keys of another text, longer and shorter than the queries") {
+  check("cross",
+        {{0, 4, 9}, {0, 11, 13}, 4, {.heads = 2, .kv_heads = 2, .scale = 0.5f, .causal = false}});
 }
 TEST_CASE("attention: head sizes that matrix tiles take") {
   check("32", {{0, 3, 39}, {0, 3, 39}, 32, {.heads = 2, .kv_heads = 1, .scale = 0.2f}});

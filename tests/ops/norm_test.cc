@@ -38,6 +38,25 @@ TEST_CASE("layer_norm") {
                       .bf16_gradient = d == 2 ? 1.0 : 3e-2});
 }
 
+TEST_CASE("rms_norm of the parts of a row") {
+  const int64_t rows = 3, parts = 4, d = 6;
+  test::check_op({.name = "rms_norm of heads",
+                  .shapes = {{rows, parts * d}, {d}},
+                  .op = [](const auto& x) { return rms_norm(x[0], x[1], 1e-2f); },
+                  .reference =
+                      [](const std::vector<Numbers>& x) {
+                        Numbers y(x[0].size());
+                        for (size_t at = 0; at < x[0].size(); at += 6) {
+                          double square = 0;
+                          for (size_t j = 0; j < 6; ++j) square += std::pow(x[0][at + j], 2) / 6;
+                          for (size_t j = 0; j < 6; ++j)
+                            y[at + j] = x[0][at + j] /
+                                        std::sqrt(square + static_cast<double>(1e-2f)) * x[1][j];
+                        }
+                        return y;
+                      }});
+}
+
 TEST_CASE("rms_norm") {
   for (const int64_t rows : {1, 7})
     for (const int64_t d : {1, 31, 48, 65})

@@ -26,25 +26,38 @@ std::vector<std::string> config_labels(const Config& config) {
   return out;
 }
 
-Task task_of(const Config& config) {
-  const std::string architecture = config.architecture();
-  if (architecture.find("SequenceClassification") != std::string::npos) return Task::classification;
-  require(config.string("model_type", "") != "bert",
-          "{}: {} has no classification head; pass the --adapter that was trained on it",
-          config.file(), architecture);
-  return Task::causal_lm;
+EncodeOptions encode_options(const Model& model, const ScoreOptions& o) {
+  return encode_options(model.info(), o.separator, o.max_length, o.truncate);
 }
 
-EncodeOptions encode_options(const Model& model, const ScoreOptions& o) {
-  EncodeOptions e;
-  e.separator = o.separator;
-  e.max_length = o.max_length > 0 ? o.max_length : model.info().max_positions;
-  e.truncate = o.truncate;
-  e.eos_id = model.info().eos_ids.empty() ? -1 : model.info().eos_ids[0];
-  return e;
+size_t count_of(size_t records, const ScoreOptions& o) {
+  return o.limit > 0 ? std::min(records, static_cast<size_t>(o.limit)) : records;
 }
+
+// The likeliest class of each row.
+std::vector<int32_t> best_classes(const Tensor& logits) {
+  std::vector<int32_t> out;
+  for (int64_t i = 0; i < logits.dim(0); ++i) {
+    const auto row = logits.rows(i, i + 1).to_vector<float>();
+    out.push_back(static_cast<int32_t>(std::max_element(row.begin(), row.end()) - row.begin()));
+  }
+  return out;
+}
+
+constexpr size_t kTogether = 32;  // documents of a batch
 
 }  // namespace
+
+EncodeOptions encode_options(const ModelInfo& info, const std::string& separator,
+                             int64_t max_length, bool truncate) {
+  EncodeOptions e;
+  e.separator = separator;
+  e.max_length = max_length > 0 ? max_length : info.max_positions;
+  e.truncate = truncate;
+  e.eos_id = info.eos_ids.empty() ? -1 : info.eos_ids[0];
+  e.decoder_start_id = info.decoder_start_id;
+  return e;
+}
 
 OpenModel open_model(const std::string& model, const std::string& adapter, DType compute) {
   std::optional<AdapterConfig> adapter_config;
@@ -59,16 +72,22 @@ OpenModel open_model(const std::string& model, const std::string& adapter, DType
   LoadOptions load;
   load.compute = compute;
   std::vector<std::string> labels;
-  if (adapter_config && adapter_config->settings.has("task_type") &&
-      adapter_config->settings.text("task_type") == "SEQ_CLS") {
-    load.task = Task::classification;
+  const std::string type = adapter_config && adapter_config->settings.has("task_type")
+                               ? adapter_config->settings.text("task_type")
+                               : "";
+  if (type == "SEQ_CLS" || type == "TOKEN_CLS") {
+    load.task = type == "SEQ_CLS" ? Task::classification : Task::token_classification;
     labels = adapter_config->labels;
     load.labels = static_cast<int64_t>(labels.size());
   } else {
-    load.task = task_of(Config::load(base));
+    const Config config = Config::load(base);
+    load.task = task_of(config);
+    require(load.task != Task::none && load.task != Task::masked_lm,
+            "{}: {} has no classification head; pass the --adapter that was trained on it",
+            config.file(), config.architecture());
   }
   LoadedModel loaded = load_model(base, load);
-  if (load.task == Task::classification && labels.empty()) labels = config_labels(loaded.config);
+  if (load.task != Task::causal_lm && labels.empty()) labels = config_labels(loaded.config);
   OpenModel out{std::move(loaded.model), nullptr, loaded.config,
                 Tokenizer::load(base),   base,    labels};
   if (adapter_config) out.method = load_adapter(adapter, *adapter_config, *out.model);
@@ -85,8 +104,7 @@ std::string Scores::line() const {
 Scores score_text(Model& model, const Tokenizer& tokenizer, const TextData& data,
                   const ScoreOptions& o) {
   const EncodeOptions encode = encode_options(model, o);
-  const size_t count = o.limit > 0 ? std::min(data.records.size(), static_cast<size_t>(o.limit))
-                                   : data.records.size();
+  const size_t count = count_of(data.records.size(), o);
   std::vector<Example> examples;
   std::vector<std::vector<int32_t>> prompts;
   References references;
@@ -98,7 +116,6 @@ Scores score_text(Model& model, const Tokenizer& tokenizer, const TextData& data
   GenerateOptions g;
   g.max_new_tokens = o.max_new_tokens;
   Scores scores;
-  constexpr size_t kTogether = 32;
   for (size_t at = 0; at < prompts.size(); at += kTogether) {
     const std::vector<std::vector<int32_t>> part(
         prompts.begin() + static_cast<std::ptrdiff_t>(at),
@@ -118,14 +135,12 @@ Scores score_class(Model& model, const Tokenizer& tokenizer, const ClassData& da
                    const std::vector<std::string>& labels, const ScoreOptions& o) {
   const NoGrad no_grad;
   const EncodeOptions encode = encode_options(model, o);
-  const size_t count = o.limit > 0 ? std::min(data.records.size(), static_cast<size_t>(o.limit))
-                                   : data.records.size();
+  const size_t count = count_of(data.records.size(), o);
   std::vector<Example> examples;
   for (size_t i = 0; i < count; ++i)
     examples.push_back(encode_class_example(tokenizer, data, data.records[i], labels, encode));
   std::vector<int32_t> predicted, expected;
   Scores scores;
-  constexpr size_t kTogether = 32;
   for (size_t at = 0; at < count; at += kTogether) {
     std::vector<const Example*> part;
     for (size_t i = at; i < std::min(count, at + kTogether); ++i) part.push_back(&examples[i]);
@@ -133,11 +148,9 @@ Scores score_class(Model& model, const Tokenizer& tokenizer, const ClassData& da
     ModelInput in = as_input(batch);
     const Var h = model.hidden(in);
     const Tensor logits = model.class_logits(h, in.packing).value();
+    const std::vector<int32_t> best = best_classes(logits);
     for (size_t i = 0; i < part.size(); ++i) {
-      const auto row =
-          logits.rows(static_cast<int64_t>(i), static_cast<int64_t>(i) + 1).to_vector<float>();
-      predicted.push_back(
-          static_cast<int32_t>(std::max_element(row.begin(), row.end()) - row.begin()));
+      predicted.push_back(best[i]);
       expected.push_back(part[i]->class_label);
       scores.outputs.push_back(labels[static_cast<size_t>(predicted.back())]);
     }
@@ -148,10 +161,66 @@ Scores score_class(Model& model, const Tokenizer& tokenizer, const ClassData& da
   return scores;
 }
 
+Scores score_tagged(Model& model, const Tokenizer& tokenizer, const TaggedData& data,
+                    const std::vector<std::string>& labels, const ScoreOptions& o) {
+  const NoGrad no_grad;
+  const EncodeOptions encode = encode_options(model, o);
+  const size_t count = count_of(data.sentences.size(), o);
+  std::vector<TaggedExample> examples;
+  for (size_t i = 0; i < count; ++i)
+    examples.push_back(encode_tagged(tokenizer, data, data.sentences[i], labels, encode));
+  std::vector<int32_t> predicted, expected;
+  TagLists our_tags, right_tags;
+  Scores scores;
+  for (size_t at = 0; at < count; at += kTogether) {
+    std::vector<const Example*> part;
+    for (size_t i = at; i < std::min(count, at + kTogether); ++i)
+      part.push_back(&examples[i].example);
+    const Batch batch = make_batch(part);
+    ModelInput in = as_input(batch);
+    in.packing.labels = batch.labels;
+    const Var h = model.hidden(in);
+    const std::vector<int32_t> best = best_classes(model.class_logits(h, in.packing).value());
+    for (size_t i = 0; i < part.size(); ++i) {
+      const TaggedSentence& sentence = data.sentences[at + i];
+      std::vector<std::string> ours, right;
+      std::string shown;
+      // Rows are read off the packing: an input adapter may have moved them.
+      auto row = static_cast<size_t>(in.packing.offsets[i]);
+      for (size_t t = 0; t < examples[at + i].pieces_of.size(); ++t) {
+        if (examples[at + i].pieces_of[t] == 0) continue;
+        while (in.packing.labels[row] == -100) ++row;
+        predicted.push_back(best[row]);
+        expected.push_back(in.packing.labels[row++]);
+        ours.push_back(labels[static_cast<size_t>(predicted.back())]);
+        right.push_back(sentence.tags[t]);
+        shown += (shown.empty() ? "" : " ") + sentence.tokens[t] + "/" + ours.back();
+      }
+      our_tags.push_back(ours);
+      right_tags.push_back(right);
+      scores.outputs.push_back(shown);
+    }
+  }
+  if (has_entities(labels)) {
+    const EntityScores e = entity_scores(our_tags, right_tags);
+    scores.values = {{"entity F1", e.f1}, {"precision", e.precision}, {"recall", e.recall}};
+  }
+  scores.values.emplace_back("accuracy", accuracy(predicted, expected));
+  if (!has_entities(labels)) scores.values.emplace_back("macro F1", macro_f1(predicted, expected));
+  return scores;
+}
+
 Scores score(OpenModel& open, const std::filesystem::path& data, const ScoreOptions& o) {
+  const Task task = open.model->info().task;
   switch (data_kind(data)) {
+    case DataKind::tagged:
+      require(task == Task::token_classification,
+              "{}: tagged tokens, but the model has no classes for tokens; pass the --adapter "
+              "trained on such data",
+              data.string());
+      return score_tagged(*open.model, open.tokenizer, read_tagged(data), open.labels, o);
     case DataKind::class_tsv:
-      require(!open.labels.empty(),
+      require(task == Task::classification,
               "{}: a classification data set, but the model has no classes; pass the --adapter "
               "trained on such data",
               data.string());

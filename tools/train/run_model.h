@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "data/dataset.h"
+#include "data/tagged.h"
 #include "data/tokenizer/tokenizer.h"
 #include "nn/load.h"
 #include "peft/adapter_files.h"
@@ -42,5 +43,11 @@ Scores score_text(Model& model, const Tokenizer& tokenizer, const TextData& data
                   const ScoreOptions& options);
 Scores score_class(Model& model, const Tokenizer& tokenizer, const ClassData& data,
                    const std::vector<std::string>& labels, const ScoreOptions& options);
+// Entity F1, precision and recall where the tags are IOB2; accuracy of tokens.
+Scores score_tagged(Model& model, const Tokenizer& tokenizer, const TaggedData& data,
+                    const std::vector<std::string>& labels, const ScoreOptions& options);
+// How a model takes examples; max_length 0: its context.
+EncodeOptions encode_options(const ModelInfo& info, const std::string& separator,
+                             int64_t max_length, bool truncate);
 
 }  // namespace lk

@@ -163,7 +163,11 @@ int64_t restore_state(const TrainOptions& o, Optimizer& optimizer, Plan& plan) {
 }  // namespace
 
 ModelInput as_input(const Batch& batch) {
-  return {batch.ids, {batch.positions, batch.labels, batch.type_ids, batch.offsets}, nullptr};
+  return {batch.ids,
+          {batch.positions, batch.labels, batch.type_ids, batch.offsets},
+          nullptr,
+          batch.source_ids,
+          {batch.source_positions, {}, {}, batch.source_offsets}};
 }
 
 Var language_loss(Model& model, const Batch& batch) {
@@ -176,6 +180,18 @@ Var class_loss(Model& model, const Batch& batch) {
   ModelInput in = as_input(batch);
   const Var h = model.hidden(in);
   return cross_entropy(model.class_logits(h, in.packing), batch.class_labels);
+}
+
+Var token_class_loss(Model& model, const Batch& batch) {
+  ModelInput in = as_input(batch);
+  const Var h = model.hidden(in);
+  return cross_entropy(model.class_logits(h, in.packing), in.packing.labels);
+}
+
+BatchLoss loss_of(Task task) {
+  if (task == Task::classification) return class_loss;
+  if (task == Task::token_classification) return token_class_loss;
+  return language_loss;
 }
 
 TrainResult train(Model& model, std::vector<ParamGroup> groups,

@@ -45,6 +45,8 @@ struct TrainResult {
 using BatchLoss = std::function<Var(Model& model, const Batch& batch)>;
 Var language_loss(Model& model, const Batch& batch);
 Var class_loss(Model& model, const Batch& batch);
+Var token_class_loss(Model& model, const Batch& batch);
+BatchLoss loss_of(Task task);
 // A packed batch as a model takes it.
 ModelInput as_input(const Batch& batch);
 

@@ -1,6 +1,7 @@
 // Attention in bf16 on matrix tiles. A task is a document and a key head; the products take P and
 // dS rounded to bf16, as on GPUs (Dao et al. 2022); sums, softmax and statistics stay f32.
-// head_dim is a multiple of 32, and there is no dropout: engine/kernels/attention.cc has the rest.
+// head_dim is a multiple of 32, there is no dropout and no bias: engine/kernels/attention.cc has
+// the rest.
 #include "engine/kernels/attention.h"
 
 #include "engine/kernels/amx/tiles.h"
@@ -183,14 +184,14 @@ void backward_task(bf16* dq, bf16* dk, bf16* dv, const bf16* dout, const bf16* o
 
 template <class Isa, class T>
 void attention_forward(Isa, T* out, acc_t<T>* lse, const T* q, const T* k, const T* v,
-                       const AttentionShape& s) {
+                       const AttentionShape& s, const AttentionBias<acc_t<T>>& bias) {
   const int64_t tasks = s.documents * s.kv_heads, group = s.heads / s.kv_heads;
 #pragma omp parallel for schedule(dynamic, 1) if (tasks > 1)
   for (int64_t t = 0; t < tasks; ++t) {
     const int64_t b = t / s.kv_heads, hk = t % s.kv_heads;
     if (is_decoding(s, b))
       for (int64_t h = hk * group; h < (hk + 1) * group; ++h)
-        few_queries_task<Isa>(out, lse, q, k, v, s, b, h);
+        few_queries_task<Isa>(out, lse, q, k, v, s, bias, b, h);
     else
       forward_task<Isa>(out, lse, q, k, v, s, b, hk);
   }
@@ -198,7 +199,8 @@ void attention_forward(Isa, T* out, acc_t<T>* lse, const T* q, const T* k, const
 
 template <class Isa, class T>
 void attention_backward(Isa, T* dq, T* dk, T* dv, const T* dout, const T* out, const acc_t<T>* lse,
-                        const T* q, const T* k, const T* v, const AttentionShape& s) {
+                        const T* q, const T* k, const T* v, const AttentionShape& s,
+                        const AttentionBias<acc_t<T>>&) {
   const int64_t tasks = s.documents * s.kv_heads;
 #pragma omp parallel for schedule(dynamic, 1) if (tasks > 1)
   for (int64_t t = 0; t < tasks; ++t)
@@ -206,9 +208,9 @@ void attention_backward(Isa, T* dq, T* dk, T* dv, const T* dout, const T* out, c
 }
 
 template void attention_forward(LK_ISA, bf16*, float*, const bf16*, const bf16*, const bf16*,
-                                const AttentionShape&);
+                                const AttentionShape&, const AttentionBias<float>&);
 template void attention_backward(LK_ISA, bf16*, bf16*, bf16*, const bf16*, const bf16*,
                                  const float*, const bf16*, const bf16*, const bf16*,
-                                 const AttentionShape&);
+                                 const AttentionShape&, const AttentionBias<float>&);
 
 }  // namespace lk
