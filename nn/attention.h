@@ -16,8 +16,9 @@ struct AttentionContext {
   int64_t layer = 0;
 };
 
-// q: [T, heads * D], k, v: [T, kv_heads * D] -> [T, heads * D].
+// q: [T, heads * D], k, v: [T, kv_heads * D] -> [T, heads * D]. x: [T, d], what they were made of,
+// for the prefix to read.
 Var attend(const Var& q, const Var& k, const Var& v, const AttentionContext& context,
-           const AttentionOptions& options, KvAdapter* prefix = nullptr);
+           const AttentionOptions& options, KvAdapter* prefix = nullptr, const Var& x = {});
 
 }  // namespace lk

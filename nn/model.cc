@@ -22,7 +22,14 @@ Var Model::run_input_adapters(Var x, ModelInput& input) {
   require(last == packing.positions.end() || *last < info_.max_positions,
           "a text has {} tokens{}, more than the model's context of {}", *last + 1,
           input_adapters_.empty() ? "" : " with the virtual ones", info_.max_positions);
+  packing_ = std::make_shared<const Packing>(packing);
   return x;
+}
+
+int64_t Model::max_length() const {
+  int64_t length = info_.max_positions;
+  for (const auto& adapter : input_adapters_) length -= adapter->positions_taken();
+  return length;
 }
 
 }  // namespace lk

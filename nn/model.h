@@ -63,6 +63,11 @@ class Model {
   bool training = false;  // dropout acts
   std::vector<Block>& blocks() { return blocks_; }
   std::vector<std::shared_ptr<InputAdapter>>& input_adapters() { return input_adapters_; }
+  // The longest document that may go in: the context less what input adapters take of it.
+  int64_t max_length() const;
+  // Where the documents of the latest pass lie (input adapters have moved them), for adapters that
+  // look at a whole document.
+  const Packing& packing() const { return *packing_; }
 
  protected:
   // Runs one block, through a checkpoint where asked.
@@ -73,14 +78,15 @@ class Model {
   // position is then outside the context.
   Var run_input_adapters(Var x, ModelInput& input);
   static Var run_adapters(const std::vector<std::shared_ptr<BlockAdapter>>& adapters, Var h,
-                          const Var& input) {
-    for (const auto& adapter : adapters) h = adapter->forward(h, input);
+                          const Sublayer& at) {
+    for (const auto& adapter : adapters) h = adapter->forward(h, at);
     return h;
   }
   ModelInfo info_;
   DType compute_ = DType::f32;
   std::vector<Block> blocks_;
   std::vector<std::shared_ptr<InputAdapter>> input_adapters_;
+  std::shared_ptr<const Packing> packing_ = std::make_shared<const Packing>();
 };
 
 }  // namespace lk

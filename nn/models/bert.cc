@@ -3,6 +3,7 @@
 //   x = LN(x + W_2 gelu(W_1 x))
 //   logits = W_c tanh(W_p x[first token])
 #include <cmath>
+#include <functional>
 
 #include "nn/models/models.h"
 #include "nn/norm.h"
@@ -158,11 +159,13 @@ class Bert : public Model {
     const AttentionContext context{packing.offsets, nullptr, static_cast<int64_t>(i)};
     const float p = training ? hidden_dropout_ : 0.0f;
     const Var context_layer =
-        attend(l.query(x), l.key(x), l.value(x), context, options, hooks.kv.get());
+        attend(l.query(x), l.key(x), l.value(x), context, options, hooks.kv.get(), x);
     const Var a = dropout(l.attention_output(context_layer), p);
-    const Var y = l.attention_norm(add(run_adapters(hooks.attn_out, a, x), x));
+    const Var y = l.attention_norm(add(
+        run_adapters(hooks.attn_out, a, {x, x, packing.offsets, std::cref(l.attention_norm)}), x));
     const Var f = dropout(l.output(activate(l.intermediate(y))), p);
-    return l.output_norm(add(run_adapters(hooks.ffn_out, f, y), y));
+    return l.output_norm(
+        add(run_adapters(hooks.ffn_out, f, {y, y, packing.offsets, std::cref(l.output_norm)}), y));
   }
 
   Embedding word_, position_, type_;

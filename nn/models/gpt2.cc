@@ -139,12 +139,12 @@ class Gpt2 : public Model {
                                    .dropout = training ? attn_pdrop_ : 0.0f};
     const AttentionContext context{packing.offsets, cache, static_cast<int64_t>(i)};
     const float p = training ? resid_pdrop_ : 0.0f;
-    const Var a =
-        dropout(l.attn_proj(attend(qkv[0], qkv[1], qkv[2], context, options, hooks.kv.get())), p);
-    const Var y = add(x, run_adapters(hooks.attn_out, a, n));
+    const Var a = dropout(
+        l.attn_proj(attend(qkv[0], qkv[1], qkv[2], context, options, hooks.kv.get(), n)), p);
+    const Var y = add(x, run_adapters(hooks.attn_out, a, {n, x, packing.offsets}));
     const Var m = l.ln_2(y);
     const Var f = dropout(l.mlp_proj(exact_gelu_ ? gelu(l.c_fc(m)) : gelu_tanh(l.c_fc(m))), p);
-    return add(y, run_adapters(hooks.ffn_out, f, m));
+    return add(y, run_adapters(hooks.ffn_out, f, {m, y, packing.offsets}));
   }
 
   Embedding wte_, wpe_;

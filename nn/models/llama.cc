@@ -145,10 +145,12 @@ class Llama : public Model {
                                    .scale = 1.0f / std::sqrt(static_cast<float>(info_.head_dim)),
                                    .dropout = training ? dropout_ : 0.0f};
     const AttentionContext context{packing.offsets, cache, static_cast<int64_t>(i)};
-    const Var a = l.o(attend(rope(l.q(n)), rope(l.k(n)), l.v(n), context, options, hooks.kv.get()));
-    const Var y = add(x, run_adapters(hooks.attn_out, a, n));
+    const Var a =
+        l.o(attend(rope(l.q(n)), rope(l.k(n)), l.v(n), context, options, hooks.kv.get(), n));
+    const Var y = add(x, run_adapters(hooks.attn_out, a, {n, x, packing.offsets}));
     const Var m = l.post_attention_layernorm(y);
-    return add(y, run_adapters(hooks.ffn_out, l.down(swiglu(l.gate(m), l.up(m))), m));
+    return add(y, run_adapters(hooks.ffn_out, l.down(swiglu(l.gate(m), l.up(m))),
+                               {m, y, packing.offsets}));
   }
 
   Embedding embed_tokens_;
