@@ -24,6 +24,11 @@ Var linear(const Var& x, const Var& weight, const Var& bias = {}, bool in_out = 
 // eq. 3).
 Var low_rank_add(Var base, const Var& x, const Var& a, const Var& b, float scale);
 
+// One direction of one layer: x [T, in] -> the hidden states [T, h] from zero. W_ih: [4 h, in],
+// W_hh: [4 h, h], b_ih, b_hh: [4 h], gates i, f, g, o; reverse: from the last row to the first.
+Var lstm(const Var& x, const Var& w_ih, const Var& w_hh, const Var& b_ih, const Var& b_hh,
+         bool reverse = false);
+
 // --- element by element
 // -------------------------------------------------------------------------------
 Var add(const Var& a, const Var& b);        // same shape

@@ -13,11 +13,10 @@ namespace {
 
 using nlohmann::json;
 
-// Every trained weight with its name in the file: the method's own parameters, then the model's.
-void visit_trained(Model& model, Method& method,
-                   const std::function<void(const std::string& file_name, Parameter&)>& f) {
+// The model's own weights that train, with their names in the file.
+void visit_selected(Model& model, const Method& method,
+                    const std::function<void(const std::string& file_name, Parameter&)>& f) {
   const std::vector<std::string> heads = model.head_modules();
-  method.visit([&](Parameter& p) { f(p.name, p); });
   model.visit_parameters([&](Parameter& p) {
     const bool head = std::any_of(heads.begin(), heads.end(), [&](const std::string& h) {
       return p.name.rfind(h + ".", 0) == 0;
@@ -34,10 +33,12 @@ bool is_neutral(const json& value) {
 
 const std::set<std::string>& known_keys() {
   static const std::set<std::string> keys{
-      "peft_type",         "peft_version",    "task_type",    "base_model_name_or_path",
-      "revision",          "inference_mode",  "auto_mapping", "fan_in_fan_out",
-      "init_lora_weights", "modules_to_save", "lorikeet",     "megatron_core",
-      "qalora_group_size", "labels"};
+      "peft_type", "peft_version", "task_type", "base_model_name_or_path", "revision",
+      "inference_mode", "auto_mapping", "fan_in_fan_out", "init_lora_weights", "modules_to_save",
+      "lorikeet", "megatron_core", "qalora_group_size", "labels",
+      // What prompt methods note of the base; it follows from the model.
+      "token_dim", "num_layers", "num_attention_heads", "num_transformer_submodules",
+      "tokenizer_name_or_path", "tokenizer_kwargs"};
   return keys;
 }
 
@@ -59,7 +60,8 @@ void save_adapter(const std::filesystem::path& folder, Model& model, Method& met
   }
   config["fan_in_fan_out"] = model.info().model_type == "gpt2";
   std::vector<NamedTensor> tensors;
-  visit_trained(model, method, [&](const std::string& name, Parameter& p) {
+  method.write(tensors);
+  visit_selected(model, method, [&](const std::string& name, Parameter& p) {
     tensors.push_back({name, p.var.value()});
   });
   save_safetensors(folder / "adapter_model.safetensors", tensors);
@@ -99,30 +101,11 @@ std::unique_ptr<Method> load_adapter(const std::filesystem::path& folder,
                                      const AdapterConfig& config, Model& model) {
   auto method = config.info->make(config.settings);
   method->attach(model, 0);
-  const std::filesystem::path file = folder / "adapter_model.safetensors";
-  const auto tensors = SafetensorsFile::open(file);
-  std::set<std::string> used;
-  visit_trained(model, *method, [&](const std::string& name, Parameter& p) {
-    require(tensors->has(name),
-            "{}: tensor '{}' is missing; the adapter does not fit this base model", file.string(),
-            name);
-    const Tensor t = tensors->get(name);
-    require(t.shape() == p.shape,
-            "{}: tensor '{}' is {}, but this base model and adapter_config.json ask for {}",
-            file.string(), name, t.shape(), p.shape);
-    require(is_float(t.dtype()), "{}: tensor '{}' is {}, expected floating point", file.string(),
-            name, name_of(t.dtype()));
-    p.set(t.to(p.defined() ? p.var.dtype() : DType::f32));
-    used.insert(name);
-  });
-  for (const std::string& name : tensors->names()) {
-    // With bias "all", HF PEFT writes the head's bias twice more: as trained and as it was.
-    const bool copy = name.find(".modules_to_save.") != std::string::npos ||
-                      name.find(".original_module.") != std::string::npos;
-    require(copy || used.count(name) > 0,
-            "{}: tensor '{}' has no place in this model; the adapter belongs to another",
-            file.string(), name);
-  }
+  AdapterTensors file(folder / "adapter_model.safetensors");
+  method->read(file);
+  visit_selected(model, *method,
+                 [&](const std::string& name, Parameter& p) { file.take(name, p); });
+  file.require_all_taken();
   return method;
 }
 

@@ -6,14 +6,16 @@
 #include "peft/full.h"
 #include "peft/lora.h"
 #include "peft/method.h"
+#include "peft/prefix.h"
+#include "peft/prompt.h"
+#include "peft/ptuning.h"
+#include "peft/ptuning_v2.h"
 
 namespace lk {
 
 const std::vector<MethodInfo>& methods() {
   static const std::vector<MethodInfo> table{
-      full_info(),
-      bitfit_info(),
-      lora_info(),
+      full_info(), bitfit_info(), lora_info(), prefix_info(), prompt_info(), ptuning_v2_info(),
   };
   return table;
 }
@@ -25,6 +27,14 @@ const MethodInfo& find_method(const std::string& name) {
     known += (known.empty() ? "" : ", ") + m.name;
   }
   fail("the method '{}' is not known (known: {})", name, known);
+}
+
+void Method::write(std::vector<NamedTensor>& file) {
+  visit([&](Parameter& p) { file.push_back({p.name, p.var.value()}); });
+}
+
+void Method::read(AdapterTensors& file) {
+  visit([&](Parameter& p) { file.take(p.name, p); });
 }
 
 std::vector<Parameter*> select_parameters(Model& model, Method& method) {

@@ -105,9 +105,10 @@ std::vector<Example> encode_train(const Options& o, const TaskData& t, const Mod
                                   const Tokenizer& tokenizer) {
   EncodeOptions e;
   const ModelInfo& info = model.info();
-  e.max_length = o.max_length > 0 ? o.max_length : info.max_positions;
-  require(e.max_length <= info.max_positions, "--max-length {} is above the model's context of {}",
-          e.max_length, info.max_positions);
+  e.max_length = o.max_length > 0 ? o.max_length : model.max_length();
+  require(e.max_length <= model.max_length(),
+          "--max-length {} is above the {} tokens that the model's context of {} leaves",
+          e.max_length, model.max_length(), info.max_positions);
   e.truncate = o.truncate;
   e.separator = o.separator;
   e.eos_id = info.eos_ids.empty() ? -1 : info.eos_ids[0];
@@ -144,11 +145,6 @@ void finetune(const CLI::App& app, Options o) {
           tokenizer.vocab_size(), model.info().vocab_size);
   for (const std::string& name : loaded.initialised) fmt::print(stderr, "new weights: {}\n", name);
 
-  const auto examples = encode_train(o, data, model, tokenizer);
-  int64_t tokens = 0;
-  for (const Example& e : examples) tokens += e.length();
-  fmt::print("{} examples, {} tokens; {}\n", examples.size(), tokens, model.info().architecture);
-
   const bool scored = !data.dev_inputs.empty();
   Scores before;
   if (scored && !o.no_baseline && data.kind == DataKind::text_jsonl) {
@@ -158,7 +154,18 @@ void finetune(const CLI::App& app, Options o) {
   }
 
   const auto method = info.make(method_settings(info, o.method_flags));
+  method->prepare(
+      [&](const std::string& text) {
+        const std::vector<TokenId> ids = tokenizer.encode(text, false);
+        return std::vector<int32_t>(ids.begin(), ids.end());
+      },
+      data.labels);
   method->attach(model, o.run.seed);
+  // After attaching: virtual tokens take a part of the context.
+  const auto examples = encode_train(o, data, model, tokenizer);
+  int64_t tokens = 0;
+  for (const Example& e : examples) tokens += e.length();
+  fmt::print("{} examples, {} tokens; {}\n", examples.size(), tokens, model.info().architecture);
   std::vector<ParamGroup> groups(2);
   int64_t trained = 0, total = 0;
   model.visit_parameters([&](const Parameter& p) { total += p.shape.numel(); });

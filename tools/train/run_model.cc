@@ -38,7 +38,7 @@ Task task_of(const Config& config) {
 EncodeOptions encode_options(const Model& model, const ScoreOptions& o) {
   EncodeOptions e;
   e.separator = o.separator;
-  e.max_length = o.max_length > 0 ? o.max_length : model.info().max_positions;
+  e.max_length = o.max_length > 0 ? o.max_length : model.max_length();
   e.truncate = o.truncate;
   e.eos_id = model.info().eos_ids.empty() ? -1 : model.info().eos_ids[0];
   return e;
@@ -163,7 +163,7 @@ Scores score(OpenModel& open, const std::filesystem::path& data, const ScoreOpti
   }
   const ModelInfo& info = open.model->info();
   const auto examples =
-      encode_text(open.tokenizer, data, o.max_length > 0 ? o.max_length : info.max_positions,
+      encode_text(open.tokenizer, data, o.max_length > 0 ? o.max_length : open.model->max_length(),
                   info.eos_ids.empty() ? -1 : info.eos_ids[0]);
   const LossReport loss = evaluate_loss(*open.model, examples);
   return {{{"perplexity", std::exp(loss.loss)},
