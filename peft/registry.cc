@@ -15,7 +15,8 @@ namespace lk {
 
 const std::vector<MethodInfo>& methods() {
   static const std::vector<MethodInfo> table{
-      full_info(), bitfit_info(), lora_info(), prefix_info(), prompt_info(), ptuning_v2_info(),
+      full_info(),   bitfit_info(),  lora_info(),       prefix_info(),
+      prompt_info(), ptuning_info(), ptuning_v2_info(),
   };
   return table;
 }
