@@ -87,6 +87,19 @@ class InputAdapter : public Adapter {
   virtual int64_t positions_taken() const { return 0; }
 };
 
+// After the whole embedding (positions, types, norm), in every pass, also for tokens that follow a
+// cache. May insert tokens as an InputAdapter does.
+class EmbeddedAdapter : public Adapter {
+ public:
+  virtual Var forward(const Var& embedded, Packing& packing) = 0;  // [T, d] -> [T', d]
+};
+
+// Before the language-model head.
+class OutputAdapter : public Adapter {
+ public:
+  virtual Var forward(const Var& h) = 0;  // [T, d] -> [T, d]
+};
+
 // What most input adapters do: puts tokens [P, d] (any float dtype) before every document. They
 // take the document's first P positions and type 0, and carry no label but a first label.
 Var put_before(const Var& tokens, const Var& embedded, Packing& packing);

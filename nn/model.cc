@@ -26,6 +26,13 @@ Var Model::run_input_adapters(Var x, ModelInput& input) {
   return x;
 }
 
+Var Model::run_embedded_adapters(Var x, ModelInput& input) {
+  if (embedded_adapters_.empty()) return x;
+  for (auto& adapter : embedded_adapters_) x = adapter->forward(x, input.packing);
+  packing_ = std::make_shared<const Packing>(input.packing);
+  return x;
+}
+
 int64_t Model::max_length() const {
   int64_t length = info_.max_positions;
   for (const auto& adapter : input_adapters_) length -= adapter->positions_taken();

@@ -63,6 +63,8 @@ class Model {
   bool training = false;  // dropout acts
   std::vector<Block>& blocks() { return blocks_; }
   std::vector<std::shared_ptr<InputAdapter>>& input_adapters() { return input_adapters_; }
+  std::vector<std::shared_ptr<EmbeddedAdapter>>& embedded_adapters() { return embedded_adapters_; }
+  std::vector<std::shared_ptr<OutputAdapter>>& output_adapters() { return output_adapters_; }
   // The longest document that may go in: the context less what input adapters take of it.
   int64_t max_length() const;
   // Where the documents of the latest pass lie (input adapters have moved them), for adapters that
@@ -77,6 +79,11 @@ class Model {
   // Only where a text begins: tokens that follow a cache have nothing put before them. Error when a
   // position is then outside the context.
   Var run_input_adapters(Var x, ModelInput& input);
+  Var run_embedded_adapters(Var x, ModelInput& input);
+  Var run_output_adapters(Var h) const {
+    for (const auto& adapter : output_adapters_) h = adapter->forward(h);
+    return h;
+  }
   static Var run_adapters(const std::vector<std::shared_ptr<BlockAdapter>>& adapters, Var h,
                           const Sublayer& at) {
     for (const auto& adapter : adapters) h = adapter->forward(h, at);
@@ -86,6 +93,8 @@ class Model {
   DType compute_ = DType::f32;
   std::vector<Block> blocks_;
   std::vector<std::shared_ptr<InputAdapter>> input_adapters_;
+  std::vector<std::shared_ptr<EmbeddedAdapter>> embedded_adapters_;
+  std::vector<std::shared_ptr<OutputAdapter>> output_adapters_;
   std::shared_ptr<const Packing> packing_ = std::make_shared<const Packing>();
 };
 

@@ -42,12 +42,61 @@ const std::set<std::string>& known_keys() {
   return keys;
 }
 
+// AdapterHub keeps the head in a file of its own; what else of the base trains stands beside it.
+void save_hub_adapter(const std::filesystem::path& folder, Model& model, Method& method,
+                      const std::string& base, const std::vector<std::string>& labels) {
+  json config = method.settings().json()["adapterhub"];
+  config["hidden_size"] = model.info().hidden_size;
+  config["model_class"] = model.info().architecture;
+  config["model_type"] = model.info().model_type;
+  if (!base.empty()) config["model_name"] = base;
+  const bool classifier = !model.head_modules().empty();
+  config["lorikeet"]["task_type"] = classifier ? "SEQ_CLS" : "CAUSAL_LM";
+  config["lorikeet"]["labels"] = labels;
+  std::vector<NamedTensor> adapter, head;
+  method.write(adapter);
+  visit_selected(model, method, [&](const std::string& name, Parameter& p) {
+    head.push_back({name, p.var.value()});
+  });
+  save_safetensors(folder / "adapter.safetensors", adapter);
+  if (!head.empty()) save_safetensors(folder / "model_head.safetensors", head);
+  write_file_atomically(folder / "adapter_config.json", config.dump(2) + "\n");
+}
+
+AdapterConfig read_hub_config(const json& file, const std::string& name) {
+  require(file["config"].is_object(), "{}: 'config' is {}; expected an object", name,
+          file["config"].type_name());
+  const json ours = file.value("lorikeet", json::object());
+  json settings{{"adapterhub", file}};
+  for (const char* key : {"task_type", "labels", "train_norms"})
+    if (ours.contains(key)) settings[key] = ours[key];
+  AdapterConfig out{&find_method("adapterhub"),
+                    Settings(settings, name),
+                    file.value("model_name", std::string()),
+                    {}};
+  out.labels = out.settings.texts("labels");
+  return out;
+}
+
+void read_hub_tensors(const std::filesystem::path& folder, Model& model, Method& method) {
+  AdapterTensors adapter(folder / "adapter.safetensors");
+  method.read(adapter);
+  adapter.require_all_taken();
+  const std::filesystem::path head_file = folder / "model_head.safetensors";
+  if (!std::filesystem::exists(head_file)) return;  // then the base's own head stays
+  AdapterTensors head(head_file);
+  visit_selected(model, method, [&](const std::string& name, Parameter& p) { head.take(name, p); });
+  head.require_all_taken();
+}
+
 }  // namespace
 
 void save_adapter(const std::filesystem::path& folder, Model& model, Method& method,
                   const MethodInfo& info, const std::string& base,
                   const std::vector<std::string>& labels) {
   std::filesystem::create_directories(folder);
+  if (method.settings().has("adapterhub"))
+    return save_hub_adapter(folder, model, method, base, labels);
   json config = method.settings().json();
   config["peft_type"] = info.peft_type.empty() ? "LORIKEET_" + info.name : info.peft_type;
   config["base_model_name_or_path"] = base;
@@ -71,6 +120,8 @@ void save_adapter(const std::filesystem::path& folder, Model& model, Method& met
 AdapterConfig read_adapter_config(const std::filesystem::path& folder) {
   const std::filesystem::path file = folder / "adapter_config.json";
   const json config = read_json(file);
+  if (config.is_object() && config.contains("config") && config.contains("model_type"))
+    return read_hub_config(config, file.string());
   require(config.is_object() && config.contains("peft_type") && config["peft_type"].is_string(),
           "{}: 'peft_type' is missing; expected a string such as \"LORA\"", file.string());
   std::string type = config["peft_type"].get<std::string>();
@@ -101,6 +152,10 @@ std::unique_ptr<Method> load_adapter(const std::filesystem::path& folder,
                                      const AdapterConfig& config, Model& model) {
   auto method = config.info->make(config.settings);
   method->attach(model, 0);
+  if (config.settings.has("adapterhub")) {
+    read_hub_tensors(folder, model, *method);
+    return method;
+  }
   AdapterTensors file(folder / "adapter_model.safetensors");
   method->read(file);
   visit_selected(model, *method,

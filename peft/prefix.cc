@@ -23,7 +23,7 @@ class PrefixTuning : public PromptMethod {
   using PromptMethod::PromptMethod;
 
   void prepare(const Tokenize& tokenize, const std::vector<std::string>&) override {
-    if (!settings_.has("prefix_init_text")) return;
+    if (!settings_.has_text("prefix_init_text")) return;
     init_ids_ = tokenize(settings_.text("prefix_init_text"));
     require(!init_ids_.empty(), "{}: prefix_init_text has no tokens", settings_.source());
   }
@@ -81,7 +81,7 @@ std::vector<MethodOption> prefix_options(const std::string& init_std, const std:
       {"encoder-hidden", "encoder_hidden_size", "512", "width of the MLP"},
       {"prefix-dropout", "prefix_dropout", dropout, "dropout on keys and values"},
       {"prefix-init-std", "prefix_init_std", init_std, "standard deviation of the first values"},
-      {"prefix-init-text", "prefix_init_text", "null",
+      {"prefix-init-text", "prefix_init_text", "\"\"",
        "start from what the base makes of these words"},
       {"prefix-positions", "prefix_positions", "\"shift\"",
        "positions of a text start after the prefix (shift) or at 0 (keep)"}};

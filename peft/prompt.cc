@@ -44,7 +44,7 @@ class PromptTuning : public PromptMethod {
   void prepare(const Tokenize& tokenize, const std::vector<std::string>& labels) override {
     const std::string init = settings_.text("prompt_tuning_init");
     if (init == "TEXT") {
-      require(settings_.has("prompt_tuning_init_text"),
+      require(settings_.has_text("prompt_tuning_init_text"),
               "{}: prompt_tuning_init is TEXT; prompt_tuning_init_text is missing",
               settings_.source());
       for (const int32_t id : tokenize(settings_.text("prompt_tuning_init_text")))
@@ -139,7 +139,7 @@ MethodInfo prompt_info() {
           {{"virtual-tokens", "num_virtual_tokens", "20", "virtual tokens"},
            {"prompt-init", "prompt_tuning_init", "\"SAMPLE_VOCAB\"",
             "first values: RANDOM, SAMPLE_VOCAB, TEXT, LABELS"},
-           {"prompt-init-text", "prompt_tuning_init_text", "null", "for TEXT"},
+           {"prompt-init-text", "prompt_tuning_init_text", "\"\"", "for TEXT"},
            {"prompt-random-init", "prompt_random_init", "\"normal\"",
             "for RANDOM: normal, uniform, uniform_positive"},
            {"prompt-vocab-limit", "prompt_vocab_limit", "0",

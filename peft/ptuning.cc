@@ -112,7 +112,8 @@ class PTuning : public PromptMethod {
             "{}: encoder_reparameterization_type is '{}'; expected MLP or LSTM", settings_.source(),
             kind);
     const int64_t d = model.info().hidden_size;
-    if (!settings_.has("encoder_hidden_size"))
+    if (!settings_.has("encoder_hidden_size") ||
+        settings_.integer("encoder_hidden_size", 0, 1 << 20) == 0)
       settings_.set("encoder_hidden_size", kind == "LSTM" ? d / 2 : d);
     const int64_t layers = settings_.integer("encoder_num_layers", 1, 64);
     prompt_ = std::make_shared<EncodedPrompt>(EncodedPrompt::Options{
@@ -149,8 +150,8 @@ MethodInfo ptuning_info() {
           {{"virtual-tokens", "num_virtual_tokens", "20", "virtual tokens"},
            {"encoder", "encoder_reparameterization_type", "\"MLP\"",
             "what makes the tokens: MLP (HF PEFT) or LSTM (the authors)"},
-           {"encoder-hidden", "encoder_hidden_size", "null",
-            "width of the encoder; default: d, or d / 2 in each direction of the LSTM"},
+           {"encoder-hidden", "encoder_hidden_size", "0",
+            "width of the encoder; 0: d, or d / 2 in each direction of the LSTM"},
            {"encoder-layers", "encoder_num_layers", "2", "layers of the LSTM"},
            {"encoder-dropout", "encoder_dropout", "0.0", "dropout between them"}},
           [](const Settings& settings) -> std::unique_ptr<Method> {

@@ -3,20 +3,29 @@
 
 #include "engine/error.h"
 #include "peft/bitfit.h"
+#include "peft/compacter.h"
 #include "peft/full.h"
+#include "peft/houlsby.h"
+#include "peft/hub_method.h"
 #include "peft/lora.h"
+#include "peft/mam.h"
 #include "peft/method.h"
+#include "peft/parallel.h"
+#include "peft/pfeiffer.h"
 #include "peft/prefix.h"
 #include "peft/prompt.h"
 #include "peft/ptuning.h"
 #include "peft/ptuning_v2.h"
+#include "peft/unipelt.h"
 
 namespace lk {
 
 const std::vector<MethodInfo>& methods() {
   static const std::vector<MethodInfo> table{
-      full_info(),   bitfit_info(),  lora_info(),       prefix_info(),
-      prompt_info(), ptuning_info(), ptuning_v2_info(),
+      full_info(),  //
+      bitfit_info(),     lora_info(),    prefix_info(),     prompt_info(),   ptuning_info(),
+      ptuning_v2_info(), houlsby_info(), pfeiffer_info(),   parallel_info(), compacter_info(),
+      mam_info(),        unipelt_info(), adapterhub_info(),
   };
   return table;
 }

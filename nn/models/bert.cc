@@ -80,6 +80,7 @@ class Bert : public Model {
     packing.type_ids.resize(static_cast<size_t>(x.dim(0)), 0);
     x = add(add(x, type_(packing.type_ids, compute_)), position_(packing.positions, compute_));
     x = dropout(norm_(x), training ? hidden_dropout_ : 0.0f);
+    x = run_embedded_adapters(x, in);
     // Shared, since a checkpointed block runs again in the backward pass, when `in` is gone.
     const auto shared = std::make_shared<const Packing>(packing);
     for (size_t i = 0; i < layers_.size(); ++i)

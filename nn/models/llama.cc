@@ -75,6 +75,7 @@ class Llama : public Model {
 
   Var hidden(ModelInput& in) override {
     Var x = run_input_adapters(embed_tokens_(in.ids, compute_), in);
+    x = run_embedded_adapters(x, in);
     // Shared, since a checkpointed block runs again in the backward pass, when `in` is gone.
     const auto packing = std::make_shared<const Packing>(in.packing);
     for (size_t i = 0; i < layers_.size(); ++i)
@@ -83,11 +84,13 @@ class Llama : public Model {
                     x);
     return norm_(x);
   }
-  Var lm_loss(const Var& h, std::span<const int32_t> labels) override {
+  Var lm_loss(const Var& last, std::span<const int32_t> labels) override {
+    const Var h = run_output_adapters(last);
     return tied_ ? linear_cross_entropy(h, embed_tokens_.weight.var, {}, labels)
                  : head_loss(lm_head_, h, labels);
   }
-  Var lm_logits(const Var& h) override {
+  Var lm_logits(const Var& last) override {
+    const Var h = run_output_adapters(last);
     return tied_ ? linear(h, embed_tokens_.weight.var) : lm_head_(h);
   }
   // The class is read from each document's last token.
