@@ -25,6 +25,14 @@ Var linear(const Var& x, const Var& weight, const Var& bias = {}, bool in_out = 
 // eq. 3).
 Var low_rank_add(Var base, const Var& x, const Var& a, const Var& b, float scale);
 
+// H [n p, n q] = sum_i A_i (x) (L_i R_i), Kronecker products: rule A [n, n, n], left L [n, p, r],
+// right R [n, r, q]; f32 or f64 (Compacter's weight; Mahabadi et al. 2021, eq. 5).
+Var phm_weight(const Var& rule, const Var& left, const Var& right);
+// One direction of one layer: x [T, in] -> the hidden states [T, h] from zero. W_ih: [4 h, in],
+// W_hh: [4 h, h], b_ih, b_hh: [4 h], gates i, f, g, o; reverse: from the last row to the first.
+Var lstm(const Var& x, const Var& w_ih, const Var& w_hh, const Var& b_ih, const Var& b_hh,
+         bool reverse = false);
+
 // --- element by element
 // -------------------------------------------------------------------------------
 Var add(const Var& a, const Var& b);        // same shape
@@ -32,8 +40,9 @@ Var add_row(const Var& x, const Var& row);  // x [T, d] + row [d]
 Var mul(const Var& a, const Var& b);        // same shape
 Var mul_row(const Var& x, const Var& row);  // x [T, d] * row [d]
 Var scale(const Var& x, float factor);
-Var gelu(const Var& x);       // exact: x Phi(x)
-Var gelu_tanh(const Var& x);  // GPT-2's gelu_new
+Var scale_by(const Var& x, const Var& s);  // s [1], learnt
+Var gelu(const Var& x);                    // exact: x Phi(x)
+Var gelu_tanh(const Var& x);               // GPT-2's gelu_new
 Var relu(const Var& x);
 Var silu(const Var& x);
 Var tanh(const Var& x);

@@ -4,13 +4,25 @@ namespace lk {
 namespace {
 
 // The prefix in the dtype of the keys: parameters stay f32 beside bf16 activations.
-std::pair<Var, Var> prefix_like(const Var& k, KvAdapter& adapter) {
-  const std::pair<Var, Var> prefix = adapter.prefix();
-  require(prefix.first.dim(1) == k.dim(1) && prefix.first.shape() == prefix.second.shape(),
-          "a prefix of keys {} and values {} does not fit keys {}", prefix.first.shape(),
-          prefix.second.shape(), k.shape());
-  return {cast(prefix.first, k.dtype()), cast(prefix.second, k.dtype())};
+KvPrefix prefix_like(const Var& k, KvAdapter& adapter, const Var& x,
+                     std::span<const int32_t> offsets) {
+  const KvPrefix prefix = adapter.prefix(x, offsets);
+  const auto documents = static_cast<int64_t>(offsets.size()) - 1;
+  require(prefix.k.dim(1) == k.dim(1) && prefix.k.shape() == prefix.v.shape() &&
+              (!prefix.per_document || prefix.k.dim(0) % documents == 0),
+          "a prefix of keys {} and values {} does not fit {} documents with keys {}",
+          prefix.k.shape(), prefix.v.shape(), documents, k.shape());
+  return {cast(prefix.k, k.dtype()), cast(prefix.v, k.dtype()), prefix.per_document};
 }
+
+// How many rows each document gets, and where those of document b begin.
+struct PrefixRows {
+  int32_t length, step;
+  PrefixRows(const KvPrefix& p, size_t documents)
+      : length(static_cast<int32_t>(p.k.dim(0)) /
+               (p.per_document ? static_cast<int32_t>(documents) : 1)),
+        step(p.per_document ? length : 0) {}
+};
 
 // Keys of every document with the P prefix rows before its own; the same for values.
 struct Prefixed {
@@ -19,33 +31,39 @@ struct Prefixed {
 };
 
 Prefixed with_prefix(const Var& k, const Var& v, std::span<const int32_t> offsets,
-                     KvAdapter& adapter) {
-  const auto [pk, pv] = prefix_like(k, adapter);
-  const auto length = static_cast<int32_t>(pk.dim(0));
+                     KvAdapter& adapter, const Var& x) {
+  const KvPrefix prefix = prefix_like(k, adapter, x, offsets);
+  const PrefixRows at(prefix, offsets.size() - 1);
+  const auto all = static_cast<int32_t>(prefix.k.dim(0));
   std::vector<int32_t> rows;
   Prefixed out;
   out.offsets.push_back(0);
   for (size_t b = 0; b + 1 < offsets.size(); ++b) {
-    for (int32_t i = 0; i < length; ++i) rows.push_back(i);
-    for (int32_t i = offsets[b]; i < offsets[b + 1]; ++i) rows.push_back(length + i);
+    const int32_t first = static_cast<int32_t>(b) * at.step;
+    for (int32_t i = first; i < first + at.length; ++i) rows.push_back(i);
+    for (int32_t i = offsets[b]; i < offsets[b + 1]; ++i) rows.push_back(all + i);
     out.offsets.push_back(static_cast<int32_t>(rows.size()));
   }
-  out.k = gather_rows(concat_rows({pk, k}), rows);
-  out.v = gather_rows(concat_rows({pv, v}), rows);
+  out.k = gather_rows(concat_rows({prefix.k, k}), rows);
+  out.v = gather_rows(concat_rows({prefix.v, v}), rows);
   return out;
 }
 
 // One document at a time: each has a cache of its own length.
 Var with_cache(const Var& q, const Var& k, const Var& v, const AttentionContext& context,
-               const AttentionOptions& options, KvAdapter* prefix) {
+               const AttentionOptions& options, KvAdapter* adapter, const Var& x) {
   invariant(!grad_enabled(), "a key-value cache is for generation: use NoGrad");
+  KvPrefix prefix;
   std::vector<Var> parts;
   for (size_t b = 0; b + 1 < context.offsets.size(); ++b) {
     const int32_t begin = context.offsets[b], end = context.offsets[b + 1];
     const auto document = static_cast<int64_t>(b);
-    if (prefix && context.cache->length(document) == 0) {
-      const auto [pk, pv] = prefix_like(k, *prefix);
-      context.cache->append(document, context.layer, pk.value(), pv.value());
+    if (adapter && context.cache->length(document) == 0) {
+      if (!prefix.k.defined()) prefix = prefix_like(k, *adapter, x, context.offsets);
+      const PrefixRows at(prefix, context.offsets.size() - 1);
+      const int64_t first = document * at.step, last = first + at.length;
+      context.cache->append(document, context.layer, prefix.k.value().rows(first, last),
+                            prefix.v.value().rows(first, last));
     }
     const auto [all_k, all_v] = context.cache->append(
         document, context.layer, k.value().rows(begin, end), v.value().rows(begin, end));
@@ -63,23 +81,23 @@ Var with_cache(const Var& q, const Var& k, const Var& v, const AttentionContext&
 }  // namespace
 
 Var attend(const Var& q, const Var& k, const Var& v, const AttentionContext& context,
-           const AttentionOptions& options, KvAdapter* prefix) {
-  if (context.cache) return with_cache(q, k, v, context, options, prefix);
+           const AttentionOptions& options, KvAdapter* prefix, const Var& x) {
+  if (context.cache) return with_cache(q, k, v, context, options, prefix, x);
   if (prefix) {
-    const Prefixed p = with_prefix(k, v, context.offsets, *prefix);
+    const Prefixed p = with_prefix(k, v, context.offsets, *prefix, x);
     return attention(q, p.k, p.v, context.offsets, p.offsets, options, context.bias);
   }
   return attention(q, k, v, context.offsets, context.offsets, options, context.bias);
 }
 
 Var attend_source(const Var& q, const KeysAndValues& keys_and_values, const SourceContext& context,
-                  const AttentionOptions& options, KvAdapter* prefix) {
+                  const AttentionOptions& options, KvAdapter* prefix, const Var& source) {
   KvCache* cache = context.cache;
   if (!cache || !cache->source(0, context.layer).first.defined()) {
     auto [k, v] = keys_and_values();
     std::vector<int32_t> offsets(context.k_offsets.begin(), context.k_offsets.end());
     if (prefix) {
-      Prefixed p = with_prefix(k, v, offsets, *prefix);
+      Prefixed p = with_prefix(k, v, offsets, *prefix, source);
       k = p.k;
       v = p.v;
       offsets = std::move(p.offsets);

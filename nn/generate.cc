@@ -74,9 +74,9 @@ std::vector<std::vector<int32_t>> generate(Model& model,
     require(!prompts[i].empty(), "prompt {} has no tokens", i + 1);
     longest = std::max(longest, static_cast<int64_t>(prompts[i].size()));
   }
-  require(longest < info.max_positions,
-          "a prompt has {} tokens; the model's context is {} and must hold the answer too", longest,
-          info.max_positions);
+  require(longest < model.max_length(),
+          "a prompt has {} tokens; the model's context is {} and must hold {}the answer too",
+          longest, info.max_positions, model.input_adapters().empty() ? "" : "virtual tokens and ");
   const bool pairs = info.encoder_decoder();
   const int64_t capacity = std::min(info.max_positions, (pairs ? 1 : longest) + o.max_new_tokens);
   KvCache cache(static_cast<int64_t>(prompts.size()), info.layers, capacity,

@@ -39,19 +39,34 @@ class EmbeddingAdapter : public Adapter {
                       const Inner& inner) = 0;  // [T] -> [T, d]
 };
 
-// After a sublayer, before its residual is added. h: the sublayer's output, input: what went in;
-// [T, d].
-class BlockAdapter : public Adapter {
- public:
-  virtual Var forward(const Var& h, const Var& input) = 0;
+// What surrounds a sublayer.
+struct Sublayer {
+  const Var& input;     // [T, d] what went in: after the norm in a pre-norm block
+  const Var& residual;  // [T, d] what its output will be added to; in a post-norm block the input
+  std::span<const int32_t> offsets;  // [B + 1] documents
+  // The norm that follows the sum in a post-norm block; empty in a pre-norm one.
+  std::function<Var(const Var&)> norm = {};
 };
 
-// Keys (as attention takes them: nothing rotates them) and values that every document sees before
-// its own: two of [P, kv_heads * head_dim] in any float dtype. Positions stay as they are; where
-// they shall start at P, as HF PEFT has it, an InputAdapter moves them.
+// After a sublayer, before its residual is added. h: the sublayer's output [T, d].
+class BlockAdapter : public Adapter {
+ public:
+  virtual Var forward(const Var& h, const Sublayer& at) = 0;
+};
+
+// Keys and values before a document's own: k, v [P, kv_heads * head_dim] for all documents, or
+// [B * P, ..] where each has its own (rows b * P .. of document b). Any float dtype.
+struct KvPrefix {
+  Var k, v;
+  bool per_document = false;
+};
+
+// Keys (as attention takes them: nothing rotates them) and values that documents see before their
+// own. x: [T, d] what the layer's q, k and v read; offsets: [B + 1]. Positions stay as they are;
+// where they shall start at P, as HF PEFT has it, an InputAdapter moves them.
 class KvAdapter : public Adapter {
  public:
-  virtual std::pair<Var, Var> prefix() = 0;
+  virtual KvPrefix prefix(const Var& x, std::span<const int32_t> offsets) = 0;
 };
 
 // Where the tokens of a batch lie: documents end to end in one row, cut by offsets [B + 1].
@@ -68,6 +83,21 @@ struct Packing {
 class InputAdapter : public Adapter {
  public:
   virtual Var forward(const Var& embedded, Packing& packing) = 0;  // [T, d] -> [T', d]
+  // Positions that it takes from every document's context.
+  virtual int64_t positions_taken() const { return 0; }
+};
+
+// After the whole embedding (positions, types, norm), in every pass, also for tokens that follow a
+// cache. May insert tokens as an InputAdapter does.
+class EmbeddedAdapter : public Adapter {
+ public:
+  virtual Var forward(const Var& embedded, Packing& packing) = 0;  // [T, d] -> [T', d]
+};
+
+// Before the language-model head.
+class OutputAdapter : public Adapter {
+ public:
+  virtual Var forward(const Var& h) = 0;  // [T, d] -> [T, d]
 };
 
 // What most input adapters do: puts tokens [P, d] (any float dtype) before every document. They

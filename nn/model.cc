@@ -11,7 +11,7 @@ Var Model::run_input_adapters(Var x, ModelInput& input) {
 }
 
 Var Model::run_input_adapters(Var x, Packing& packing,
-                              const std::vector<std::shared_ptr<InputAdapter>>& adapters) const {
+                              const std::vector<std::shared_ptr<InputAdapter>>& adapters) {
   for (const auto& adapter : adapters) {
     x = adapter->forward(x, packing);
     const auto tokens = static_cast<size_t>(x.dim(0));
@@ -26,7 +26,21 @@ Var Model::run_input_adapters(Var x, Packing& packing,
   require(last == packing.positions.end() || *last < info_.max_positions,
           "a text has {} tokens{}, more than the model's context of {}", *last + 1,
           adapters.empty() ? "" : " with the virtual ones", info_.max_positions);
+  packing_ = std::make_shared<const Packing>(packing);
   return x;
+}
+
+Var Model::run_embedded_adapters(Var x, ModelInput& input) {
+  if (embedded_adapters_.empty()) return x;
+  for (auto& adapter : embedded_adapters_) x = adapter->forward(x, input.packing);
+  packing_ = std::make_shared<const Packing>(input.packing);
+  return x;
+}
+
+int64_t Model::max_length() const {
+  int64_t length = info_.max_positions;
+  for (const auto& adapter : input_adapters_) length -= adapter->positions_taken();
+  return length;
 }
 
 }  // namespace lk

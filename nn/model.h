@@ -84,6 +84,13 @@ class Model {
   std::vector<std::shared_ptr<InputAdapter>>& target_input_adapters() {
     return target_input_adapters_;
   }
+  std::vector<std::shared_ptr<EmbeddedAdapter>>& embedded_adapters() { return embedded_adapters_; }
+  std::vector<std::shared_ptr<OutputAdapter>>& output_adapters() { return output_adapters_; }
+  // The longest document that may go in: the context less what input adapters take of it.
+  int64_t max_length() const;
+  // Where the documents of the latest pass lie (input adapters have moved them), for adapters that
+  // look at a whole document.
+  const Packing& packing() const { return *packing_; }
 
  protected:
   // Runs one block, through a checkpoint where asked.
@@ -94,16 +101,24 @@ class Model {
   // position is then outside the context.
   Var run_input_adapters(Var x, ModelInput& input);
   Var run_input_adapters(Var x, Packing& packing,
-                         const std::vector<std::shared_ptr<InputAdapter>>& adapters) const;
+                         const std::vector<std::shared_ptr<InputAdapter>>& adapters);
+  Var run_embedded_adapters(Var x, ModelInput& input);
+  Var run_output_adapters(Var h) const {
+    for (const auto& adapter : output_adapters_) h = adapter->forward(h);
+    return h;
+  }
   static Var run_adapters(const std::vector<std::shared_ptr<BlockAdapter>>& adapters, Var h,
-                          const Var& input) {
-    for (const auto& adapter : adapters) h = adapter->forward(h, input);
+                          const Sublayer& at) {
+    for (const auto& adapter : adapters) h = adapter->forward(h, at);
     return h;
   }
   ModelInfo info_;
   DType compute_ = DType::f32;
   std::vector<Block> blocks_;
   std::vector<std::shared_ptr<InputAdapter>> input_adapters_, target_input_adapters_;
+  std::vector<std::shared_ptr<EmbeddedAdapter>> embedded_adapters_;
+  std::vector<std::shared_ptr<OutputAdapter>> output_adapters_;
+  std::shared_ptr<const Packing> packing_ = std::make_shared<const Packing>();
 };
 
 }  // namespace lk

@@ -13,11 +13,10 @@ namespace {
 
 using nlohmann::json;
 
-// Every trained weight with its name in the file: the method's own parameters, then the model's.
-void visit_trained(Model& model, Method& method,
-                   const std::function<void(const std::string& file_name, Parameter&)>& f) {
+// The model's own weights that train, with their names in the file.
+void visit_selected(Model& model, const Method& method,
+                    const std::function<void(const std::string& file_name, Parameter&)>& f) {
   const std::vector<std::string> heads = model.head_modules();
-  method.visit([&](Parameter& p) { f(p.name, p); });
   model.visit_parameters([&](Parameter& p) {
     const bool head = std::any_of(heads.begin(), heads.end(), [&](const std::string& h) {
       return p.name.rfind(h + ".", 0) == 0;
@@ -48,11 +47,60 @@ json task_type(const ModelInfo& info) {
 
 const std::set<std::string>& known_keys() {
   static const std::set<std::string> keys{
-      "peft_type",         "peft_version",    "task_type",    "base_model_name_or_path",
-      "revision",          "inference_mode",  "auto_mapping", "fan_in_fan_out",
-      "init_lora_weights", "modules_to_save", "lorikeet",     "megatron_core",
-      "qalora_group_size", "labels"};
+      "peft_type", "peft_version", "task_type", "base_model_name_or_path", "revision",
+      "inference_mode", "auto_mapping", "fan_in_fan_out", "init_lora_weights", "modules_to_save",
+      "lorikeet", "megatron_core", "qalora_group_size", "labels",
+      // What prompt methods note of the base; it follows from the model.
+      "token_dim", "num_layers", "num_attention_heads", "num_transformer_submodules",
+      "tokenizer_name_or_path", "tokenizer_kwargs"};
   return keys;
+}
+
+// AdapterHub keeps the head in a file of its own; what else of the base trains stands beside it.
+void save_hub_adapter(const std::filesystem::path& folder, Model& model, Method& method,
+                      const std::string& base, const std::vector<std::string>& labels) {
+  json config = method.settings().json()["adapterhub"];
+  config["hidden_size"] = model.info().hidden_size;
+  config["model_class"] = model.info().architecture;
+  config["model_type"] = model.info().model_type;
+  if (!base.empty()) config["model_name"] = base;
+  const bool classifier = !model.head_modules().empty();
+  config["lorikeet"]["task_type"] = classifier ? "SEQ_CLS" : "CAUSAL_LM";
+  config["lorikeet"]["labels"] = labels;
+  std::vector<NamedTensor> adapter, head;
+  method.write(adapter);
+  visit_selected(model, method, [&](const std::string& name, Parameter& p) {
+    head.push_back({name, p.var.value()});
+  });
+  save_safetensors(folder / "adapter.safetensors", adapter);
+  if (!head.empty()) save_safetensors(folder / "model_head.safetensors", head);
+  write_file_atomically(folder / "adapter_config.json", config.dump(2) + "\n");
+}
+
+AdapterConfig read_hub_config(const json& file, const std::string& name) {
+  require(file["config"].is_object(), "{}: 'config' is {}; expected an object", name,
+          file["config"].type_name());
+  const json ours = file.value("lorikeet", json::object());
+  json settings{{"adapterhub", file}};
+  for (const char* key : {"task_type", "labels", "train_norms"})
+    if (ours.contains(key)) settings[key] = ours[key];
+  AdapterConfig out{&find_method("adapterhub"),
+                    Settings(settings, name),
+                    file.value("model_name", std::string()),
+                    {}};
+  out.labels = out.settings.texts("labels");
+  return out;
+}
+
+void read_hub_tensors(const std::filesystem::path& folder, Model& model, Method& method) {
+  AdapterTensors adapter(folder / "adapter.safetensors");
+  method.read(adapter);
+  adapter.require_all_taken();
+  const std::filesystem::path head_file = folder / "model_head.safetensors";
+  if (!std::filesystem::exists(head_file)) return;  // then the base's own head stays
+  AdapterTensors head(head_file);
+  visit_selected(model, method, [&](const std::string& name, Parameter& p) { head.take(name, p); });
+  head.require_all_taken();
 }
 
 }  // namespace
@@ -61,6 +109,8 @@ void save_adapter(const std::filesystem::path& folder, Model& model, Method& met
                   const MethodInfo& info, const std::string& base,
                   const std::vector<std::string>& labels) {
   std::filesystem::create_directories(folder);
+  if (method.settings().has("adapterhub"))
+    return save_hub_adapter(folder, model, method, base, labels);
   json config = method.settings().json();
   config["peft_type"] = info.peft_type.empty() ? "LORIKEET_" + info.name : info.peft_type;
   config["base_model_name_or_path"] = base;
@@ -73,7 +123,8 @@ void save_adapter(const std::filesystem::path& folder, Model& model, Method& met
   }
   config["fan_in_fan_out"] = model.info().model_type == "gpt2";
   std::vector<NamedTensor> tensors;
-  visit_trained(model, method, [&](const std::string& name, Parameter& p) {
+  method.write(tensors);
+  visit_selected(model, method, [&](const std::string& name, Parameter& p) {
     tensors.push_back({name, p.var.value()});
   });
   save_safetensors(folder / "adapter_model.safetensors", tensors);
@@ -83,6 +134,8 @@ void save_adapter(const std::filesystem::path& folder, Model& model, Method& met
 AdapterConfig read_adapter_config(const std::filesystem::path& folder) {
   const std::filesystem::path file = folder / "adapter_config.json";
   const json config = read_json(file);
+  if (config.is_object() && config.contains("config") && config.contains("model_type"))
+    return read_hub_config(config, file.string());
   require(config.is_object() && config.contains("peft_type") && config["peft_type"].is_string(),
           "{}: 'peft_type' is missing; expected a string such as \"LORA\"", file.string());
   std::string type = config["peft_type"].get<std::string>();
@@ -113,30 +166,15 @@ std::unique_ptr<Method> load_adapter(const std::filesystem::path& folder,
                                      const AdapterConfig& config, Model& model) {
   auto method = config.info->make(config.settings);
   method->attach(model, 0);
-  const std::filesystem::path file = folder / "adapter_model.safetensors";
-  const auto tensors = SafetensorsFile::open(file);
-  std::set<std::string> used;
-  visit_trained(model, *method, [&](const std::string& name, Parameter& p) {
-    require(tensors->has(name),
-            "{}: tensor '{}' is missing; the adapter does not fit this base model", file.string(),
-            name);
-    const Tensor t = tensors->get(name);
-    require(t.shape() == p.shape,
-            "{}: tensor '{}' is {}, but this base model and adapter_config.json ask for {}",
-            file.string(), name, t.shape(), p.shape);
-    require(is_float(t.dtype()), "{}: tensor '{}' is {}, expected floating point", file.string(),
-            name, name_of(t.dtype()));
-    p.set(t.to(p.defined() ? p.var.dtype() : DType::f32));
-    used.insert(name);
-  });
-  for (const std::string& name : tensors->names()) {
-    // With bias "all", HF PEFT writes the head's bias twice more: as trained and as it was.
-    const bool copy = name.find(".modules_to_save.") != std::string::npos ||
-                      name.find(".original_module.") != std::string::npos;
-    require(copy || used.count(name) > 0,
-            "{}: tensor '{}' has no place in this model; the adapter belongs to another",
-            file.string(), name);
+  if (config.settings.has("adapterhub")) {
+    read_hub_tensors(folder, model, *method);
+    return method;
   }
+  AdapterTensors file(folder / "adapter_model.safetensors");
+  method->read(file);
+  visit_selected(model, *method,
+                 [&](const std::string& name, Parameter& p) { file.take(name, p); });
+  file.require_all_taken();
   return method;
 }
 

@@ -7,7 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "engine/files/safetensors.h"
 #include "nn/model.h"
+#include "peft/adapter_tensors.h"
 #include "peft/settings.h"
 
 namespace lk {
@@ -15,10 +17,18 @@ namespace lk {
 class Method {
  public:
   virtual ~Method() = default;
+  // Before attach, in a new training: what initial values may be made of. tokenize: a text's ids
+  // without special tokens; labels: the names of the task's classes.
+  using Tokenize = std::function<std::vector<int32_t>(const std::string& text)>;
+  virtual void prepare(const Tokenize& /*tokenize*/, const std::vector<std::string>& /*labels*/) {}
   // Plugs the method's parts into the model's hooks. seed: of initial values.
   virtual void attach(Model& model, uint64_t seed) = 0;
-  // The parameters that the method adds, under the names that adapter files give them.
+  // The parameters that the method adds: what trains and what checkpoints keep.
   virtual void visit(const ParameterVisitor& f) = 0;
+  // What the adapter file holds: these parameters, unless the format has something else (HF PEFT
+  // keeps what a prompt's encoder gave, not the encoder).
+  virtual void write(std::vector<NamedTensor>& file);
+  virtual void read(AdapterTensors& file);
   // Whether an existing weight of the model trains (its Hugging Face name).
   virtual bool selects(const std::string& parameter) const = 0;
   // The name under which a selected weight of the model stands in an adapter file.

@@ -3,17 +3,29 @@
 
 #include "engine/error.h"
 #include "peft/bitfit.h"
+#include "peft/compacter.h"
 #include "peft/full.h"
+#include "peft/houlsby.h"
+#include "peft/hub_method.h"
 #include "peft/lora.h"
+#include "peft/mam.h"
 #include "peft/method.h"
+#include "peft/parallel.h"
+#include "peft/pfeiffer.h"
+#include "peft/prefix.h"
+#include "peft/prompt.h"
+#include "peft/ptuning.h"
+#include "peft/ptuning_v2.h"
+#include "peft/unipelt.h"
 
 namespace lk {
 
 const std::vector<MethodInfo>& methods() {
   static const std::vector<MethodInfo> table{
-      full_info(),
-      bitfit_info(),
-      lora_info(),
+      full_info(),  //
+      bitfit_info(),     lora_info(),    prefix_info(),     prompt_info(),   ptuning_info(),
+      ptuning_v2_info(), houlsby_info(), pfeiffer_info(),   parallel_info(), compacter_info(),
+      mam_info(),        unipelt_info(), adapterhub_info(),
   };
   return table;
 }
@@ -25,6 +37,14 @@ const MethodInfo& find_method(const std::string& name) {
     known += (known.empty() ? "" : ", ") + m.name;
   }
   fail("the method '{}' is not known (known: {})", name, known);
+}
+
+void Method::write(std::vector<NamedTensor>& file) {
+  visit([&](Parameter& p) { file.push_back({p.name, p.var.value()}); });
+}
+
+void Method::read(AdapterTensors& file) {
+  visit([&](Parameter& p) { file.take(p.name, p); });
 }
 
 std::vector<Parameter*> select_parameters(Model& model, Method& method) {

@@ -23,6 +23,7 @@ class Settings {
   std::string text(const std::string& key) const;
   std::vector<std::string> texts(const std::string& key) const;  // a list; empty when absent
   bool is_text(const std::string& key) const;
+  bool has_text(const std::string& key) const { return is_text(key) && !text(key).empty(); }
   void set(const std::string& key, const nlohmann::json& value);
   const nlohmann::json& json() const { return *values_; }
   const std::string& source() const { return source_; }

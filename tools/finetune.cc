@@ -118,9 +118,10 @@ Scores score_dev(const Options& o, const TaskData& t, Model& model, const Tokeni
 std::vector<Example> encode_train(const Options& o, const TaskData& t, const Model& model,
                                   const Tokenizer& tokenizer) {
   const ModelInfo& info = model.info();
-  const EncodeOptions e = encode_options(info, o.separator, o.max_length, o.truncate);
-  require(e.max_length <= info.max_positions, "--max-length {} is above the model's context of {}",
-          e.max_length, info.max_positions);
+  const EncodeOptions e = encode_options(model, o.separator, o.max_length, o.truncate);
+  require(e.max_length <= model.max_length(),
+          "--max-length {} is above the {} tokens that the model's context of {} leaves",
+          e.max_length, model.max_length(), info.max_positions);
   require(t.kind != DataKind::plain_text || !info.encoder_decoder(),
           "{}: {} learns from input and output (.jsonl), not from plain text", o.train,
           info.architecture);
@@ -165,11 +166,6 @@ void finetune(CLI::App& app, Options o) {
           tokenizer.vocab_size(), model.info().vocab_size);
   for (const std::string& name : loaded.initialised) fmt::print(stderr, "new weights: {}\n", name);
 
-  const auto examples = encode_train(o, data, model, tokenizer);
-  int64_t tokens = 0;
-  for (const Example& e : examples) tokens += e.length();
-  fmt::print("{} examples, {} tokens; {}\n", examples.size(), tokens, model.info().architecture);
-
   const bool scored = !data.dev_inputs.empty();
   Scores before;
   if (scored && !o.no_baseline && data.kind == DataKind::text_jsonl) {
@@ -179,7 +175,18 @@ void finetune(CLI::App& app, Options o) {
   }
 
   const auto method = info.make(method_settings(info, o.method_flags));
+  method->prepare(
+      [&](const std::string& text) {
+        const std::vector<TokenId> ids = tokenizer.encode(text, false);
+        return std::vector<int32_t>(ids.begin(), ids.end());
+      },
+      data.labels);
   method->attach(model, o.run.seed);
+  // After attaching: virtual tokens take a part of the context.
+  const auto examples = encode_train(o, data, model, tokenizer);
+  int64_t tokens = 0;
+  for (const Example& e : examples) tokens += e.length();
+  fmt::print("{} examples, {} tokens; {}\n", examples.size(), tokens, model.info().architecture);
   std::vector<ParamGroup> groups(2);
   int64_t trained = 0, total = 0;
   model.visit_parameters([&](const Parameter& p) { total += p.shape.numel(); });

@@ -84,6 +84,7 @@ class Decoder : public Model {
 
   Var hidden(ModelInput& in) override {
     Var x = run_input_adapters(embed_tokens_(in.ids, compute_), in);
+    x = run_embedded_adapters(x, in);
     // Shared, since a checkpointed block runs again in the backward pass, when `in` is gone.
     const auto packing = std::make_shared<const Packing>(in.packing);
     const auto last = std::max_element(packing->positions.begin(), packing->positions.end());
@@ -95,11 +96,13 @@ class Decoder : public Model {
                     x);
     return norm_(x);
   }
-  Var lm_loss(const Var& h, std::span<const int32_t> labels) override {
+  Var lm_loss(const Var& last, std::span<const int32_t> labels) override {
+    const Var h = run_output_adapters(last);
     return tied_ ? linear_cross_entropy(h, embed_tokens_.weight.var, {}, labels)
                  : head_loss(lm_head_, h, labels);
   }
-  Var lm_logits(const Var& h) override {
+  Var lm_logits(const Var& last) override {
+    const Var h = run_output_adapters(last);
     return tied_ ? linear(h, embed_tokens_.weight.var) : lm_head_(h);
   }
   // The class is read from each document's last token.
@@ -155,10 +158,11 @@ class Decoder : public Model {
                                    .window = l.window,
                                    .dropout = training ? dropout_ : 0.0f};
     const AttentionContext context{packing.offsets, cache, static_cast<int64_t>(i)};
-    const Var a = l.o(attend(q, k, l.v(n), context, options, hooks.kv.get()));
-    const Var y = add(x, run_adapters(hooks.attn_out, a, n));
+    const Var a = l.o(attend(q, k, l.v(n), context, options, hooks.kv.get(), n));
+    const Var y = add(x, run_adapters(hooks.attn_out, a, {n, x, packing.offsets}));
     const Var m = l.post_attention_layernorm(y);
-    return add(y, run_adapters(hooks.ffn_out, l.down(swiglu(l.gate(m), l.up(m))), m));
+    return add(y, run_adapters(hooks.ffn_out, l.down(swiglu(l.gate(m), l.up(m))),
+                               {m, y, packing.offsets}));
   }
 
   Embedding embed_tokens_;

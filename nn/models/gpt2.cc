@@ -68,6 +68,7 @@ class Gpt2 : public Model {
   Var hidden(ModelInput& in) override {
     Var x = run_input_adapters(wte_(in.ids, compute_), in);
     x = dropout(add(x, wpe_(in.packing.positions, compute_)), training ? embd_pdrop_ : 0.0f);
+    x = run_embedded_adapters(x, in);
     // Shared, since a checkpointed block runs again in the backward pass, when `in` is gone.
     const auto packing = std::make_shared<const Packing>(in.packing);
     for (size_t i = 0; i < layers_.size(); ++i)
@@ -76,11 +77,15 @@ class Gpt2 : public Model {
                     x);
     return ln_f_(x);
   }
-  Var lm_loss(const Var& h, std::span<const int32_t> labels) override {
+  Var lm_loss(const Var& last, std::span<const int32_t> labels) override {
+    const Var h = run_output_adapters(last);
     return tied_ ? linear_cross_entropy(h, wte_.weight.var, {}, labels)
                  : head_loss(lm_head_, h, labels);
   }
-  Var lm_logits(const Var& h) override { return tied_ ? linear(h, wte_.weight.var) : lm_head_(h); }
+  Var lm_logits(const Var& last) override {
+    const Var h = run_output_adapters(last);
+    return tied_ ? linear(h, wte_.weight.var) : lm_head_(h);
+  }
   Var class_logits(const Var& h, const Packing& packing) override {
     return score_(gather_rows(h, last_rows(packing)));
   }
@@ -147,12 +152,12 @@ class Gpt2 : public Model {
                                    .dropout = training ? attn_pdrop_ : 0.0f};
     const AttentionContext context{packing.offsets, cache, static_cast<int64_t>(i)};
     const float p = training ? resid_pdrop_ : 0.0f;
-    const Var a =
-        dropout(l.attn_proj(attend(qkv[0], qkv[1], qkv[2], context, options, hooks.kv.get())), p);
-    const Var y = add(x, run_adapters(hooks.attn_out, a, n));
+    const Var a = dropout(
+        l.attn_proj(attend(qkv[0], qkv[1], qkv[2], context, options, hooks.kv.get(), n)), p);
+    const Var y = add(x, run_adapters(hooks.attn_out, a, {n, x, packing.offsets}));
     const Var m = l.ln_2(y);
     const Var f = dropout(l.mlp_proj(exact_gelu_ ? gelu(l.c_fc(m)) : gelu_tanh(l.c_fc(m))), p);
-    return add(y, run_adapters(hooks.ffn_out, f, m));
+    return add(y, run_adapters(hooks.ffn_out, f, {m, y, packing.offsets}));
   }
 
   Embedding wte_, wpe_;

@@ -83,11 +83,13 @@ class T5 : public Model {
     }
     return drop(decoder_.norm(x));
   }
-  Var lm_loss(const Var& h, std::span<const int32_t> labels) override {
+  Var lm_loss(const Var& last, std::span<const int32_t> labels) override {
+    const Var h = run_output_adapters(last);
     return tied_ ? linear_cross_entropy(scaled(h), shared_.weight.var, {}, labels)
                  : head_loss(lm_head_, h, labels);
   }
-  Var lm_logits(const Var& h) override {
+  Var lm_logits(const Var& last) override {
+    const Var h = run_output_adapters(last);
     return tied_ ? linear(scaled(h), shared_.weight.var) : lm_head_(h);
   }
   Var class_logits(const Var&, const Packing&) override {
@@ -214,21 +216,22 @@ class T5 : public Model {
     const RelativeBias bias = stack.positions(packing);
     const AttentionContext context{packing.offsets, cache, layer, &bias};
     const Var a = b.self.o(attend(b.self.q(n), b.self.k(n), b.self.v(n), context,
-                                  options(&stack == &decoder_), hooks.kv.get()));
-    return add(x, run_adapters(hooks.attn_out, drop(a), n));
+                                  options(&stack == &decoder_), hooks.kv.get(), n));
+    return add(x, run_adapters(hooks.attn_out, drop(a), {n, x, packing.offsets}));
   }
 
-  Var feed_forward(const T5Block& b, const Block& hooks, const Var& x) const {
+  Var feed_forward(const T5Block& b, const Block& hooks, const Var& x,
+                   const Packing& packing) const {
     const Var n = b.ffn_norm(x);
     const Var inner = gated_ ? mul(gelu_tanh(b.gate(n)), b.up(n)) : relu(b.up(n));
-    return add(x, run_adapters(hooks.ffn_out, drop(b.down(drop(inner))), n));
+    return add(x, run_adapters(hooks.ffn_out, drop(b.down(drop(inner))), {n, x, packing.offsets}));
   }
 
   Var encoder_block(size_t i, const Var& x, const Packing& packing) {
     const T5Block& b = encoder_.blocks[i];
     const Block& hooks = blocks_[i];
     const Var y = self_attention(encoder_, b, hooks, x, packing, nullptr, 0);
-    return feed_forward(b, hooks, y);
+    return feed_forward(b, hooks, y, packing);
   }
 
   // memory: undefined once the cache holds what this layer makes of it.
@@ -242,9 +245,9 @@ class T5 : public Model {
     const SourceContext context{packing.offsets, source.offsets, cache, layer};
     const Var a = b.cross.o(attend_source(
         b.cross.q(n), [&] { return std::pair(b.cross.k(memory), b.cross.v(memory)); }, context,
-        options(false), hooks.cross_kv.get()));
-    const Var z = add(y, run_adapters(hooks.cross_out, drop(a), n));
-    return feed_forward(b, hooks, z);
+        options(false), hooks.cross_kv.get(), memory));
+    const Var z = add(y, run_adapters(hooks.cross_out, drop(a), {n, y, packing.offsets}));
+    return feed_forward(b, hooks, z, packing);
   }
 
   // What the encoder made goes in beside x, so that its gradient comes out of the checkpoint.

@@ -66,7 +66,8 @@ struct Bottleneck : BlockAdapter {
   Tensor h_seen, input_seen;
   Bottleneck(int64_t d, DType dtype, uint64_t seed)
       : down(parameter({3, d}, dtype, seed)), up(parameter({d, 3}, dtype, seed + 1)) {}
-  Var forward(const Var& h, const Var& input) override {
+  Var forward(const Var& h, const Sublayer& at) override {
+    const Var& input = at.input;
     h_seen = h.value().clone();
     input_seen = input.value().clone();
     return add(h, linear(tanh(linear(input, down.var)), up.var));
@@ -76,13 +77,13 @@ struct Bottleneck : BlockAdapter {
 
 struct Product : BlockAdapter {  // h M^T
   Var m;
-  Var forward(const Var& h, const Var&) override { return linear(h, m); }
+  Var forward(const Var& h, const Sublayer&) override { return linear(h, m); }
   void visit(const ParameterVisitor&) override {}
 };
 
 struct Prefix : KvAdapter {
   Parameter k, v;
-  std::pair<Var, Var> prefix() override { return {k.var, v.var}; }
+  KvPrefix prefix(const Var&, std::span<const int32_t>) override { return {k.var, v.var}; }
   void visit(const ParameterVisitor& f) override { f(k), f(v); }
 };
 
@@ -530,7 +531,7 @@ TEST_CASE("hooks: parts that pass everything through change no bit") {
     void visit(const ParameterVisitor&) override {}
   };
   struct SameBlock : BlockAdapter {
-    Var forward(const Var& h, const Var&) override { return h; }
+    Var forward(const Var& h, const Sublayer&) override { return h; }
     void visit(const ParameterVisitor&) override {}
   };
   for (const std::string& type : test::tiny_types())

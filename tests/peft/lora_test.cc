@@ -2,128 +2,21 @@
 // write.
 #include <doctest/doctest.h>
 
-#include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "autograd/ops.h"
-#include "engine/gemm.h"
 #include "peft/adapter_files.h"
 #include "tests/oracle.h"
+#include "tests/peft/oracle_case.h"
 #include "tests/support.h"
 
 namespace lk {
 namespace {
 
-constexpr double kLogits = 2e-4, kLoss = 1e-5, kGradient = 2e-3;
-
-struct Case {
-  std::filesystem::path folder, base;
-  std::shared_ptr<const SafetensorsFile> vectors;
-  test::OracleBatch batch;
-  LoadedModel loaded;
-  AdapterConfig config;
-  std::unique_ptr<Method> method;
-};
-
-Case open_case(const std::string& name, const std::string& base) {
-  const std::filesystem::path root = "tests/oracle/peft";
-  const auto vectors = SafetensorsFile::open(root / name / "vectors.safetensors");
-  test::OracleBatch batch = test::read_batch(*vectors, "in.");
-  LoadOptions options;
-  options.task = batch.class_labels.empty() ? Task::causal_lm : Task::classification;
-  Case c{root / name,
-         root / base,
-         vectors,
-         std::move(batch),
-         load_model(root / base, options),
-         read_adapter_config(root / name),
-         nullptr};
-  c.method = load_adapter(c.folder, c.config, *c.loaded.model);
-  return c;
-}
-
-Tensor logits_of(Case& c) {
-  const NoGrad no_grad;
-  ModelInput in = c.batch.input();
-  const Var h = c.loaded.model->hidden(in);
-  return (c.batch.class_labels.empty() ? c.loaded.model->lm_logits(h)
-                                       : c.loaded.model->class_logits(h, in.packing))
-      .value();
-}
-
-// The reference's in-memory name of a trained weight: "lora_A.weight" -> "lora_A.default.weight".
-std::string in_memory(std::string name, const std::vector<std::string>& heads) {
-  const auto insert = [&](const std::string& after, const std::string& text) {
-    const size_t at = name.find(after);
-    if (at != std::string::npos) name.insert(at + after.size(), text);
-  };
-  insert(".lora_A", ".default");
-  insert(".lora_B", ".default");
-  for (const std::string& head : heads) insert("model." + head, ".modules_to_save.default");
-  return name;
-}
-
 void check_case(const std::string& name, const std::string& base) {
-  CAPTURE(name);
-  Case c = open_case(name, base);
-  Model& model = *c.loaded.model;
-  const Tensor logits = logits_of(c), expected = c.vectors->get("out.logits");
-  const int64_t width = logits.dim(1);
-  double most = 0;
-  for (int64_t i = 0; i < logits.dim(0); ++i) {
-    const int64_t row = c.batch.class_labels.empty()
-                            ? static_cast<int64_t>(c.batch.places[static_cast<size_t>(i)])
-                            : i;
-    for (int64_t j = 0; j < width; ++j) {
-      const double d = std::abs(logits.item(i * width + j) - expected.item(row * width + j));
-      if (!(d <= most)) most = std::isnan(d) ? 1e9 : d;
-    }
-  }
-  CHECK(most <= kLogits);
-
-  const auto trained = select_parameters(model, *c.method);
-  const Var loss = test::mean_loss(model, c.batch);
-  CHECK(std::abs(loss.value().item() - c.vectors->get("out.loss").item()) <= kLoss);
-  backward(loss);
-  for (Parameter* p : trained) {
-    const bool own = p->name.rfind("base_model.", 0) == 0;
-    const std::string key =
-        "grad." + in_memory(own ? p->name : c.method->file_name(p->name), model.head_modules());
-    CAPTURE(key);
-    REQUIRE(c.vectors->has(key));
-    REQUIRE(p->var.grad().defined());
-    const Tensor g = c.vectors->get(key);
-    // A key bias moves all scores of a query alike: its gradient is 0 but for rounding.
-    const double floor = key.find("key.bias") != std::string::npos ? 1e-8 : 0.0;
-    CHECK(test::max_difference(p->var.grad(), g) <= kGradient * test::max_magnitude(g) + floor);
-  }
-
-  // What we write is what we read.
-  const test::TempDir dir;
-  save_adapter(dir.path(), model, *c.method, *c.config.info, "", {});
-  const auto ours = SafetensorsFile::open(dir / "adapter_model.safetensors"),
-             theirs = SafetensorsFile::open(c.folder / "adapter_model.safetensors");
-  for (const std::string& tensor : theirs->names()) {
-    // HF PEFT writes copies of a head's bias beside it.
-    if (tensor.find(".modules_to_save.") != std::string::npos ||
-        tensor.find(".original_module.") != std::string::npos)
-      continue;
-    REQUIRE(ours->has(tensor));
-    CHECK(test::max_difference(ours->get(tensor), theirs->get(tensor)) == 0);
-  }
-  CHECK(ours->names().size() <= theirs->names().size());
-
-  if (!std::filesystem::exists(c.folder / "merged.safetensors")) return;
-  c.method->merge(model);
-  const auto merged = SafetensorsFile::open(c.folder / "merged.safetensors");
-  size_t compared = 0;
-  model.visit_parameters([&](Parameter& p) {
-    if (!merged->has(p.name)) return;
-    ++compared;
-    CHECK(test::max_difference(p.var.value(), merged->get(p.name)) <= 1e-6);
-  });
-  CHECK(compared == merged->names().size());
-  CHECK(test::max_difference(logits_of(c), logits) <= 1e-5);
+  const std::filesystem::path root = "tests/oracle/peft";
+  const test::OracleOutcome outcome = test::check_adapter(root / name, root / base);
+  INFO(name, ": ", outcome.line());
+  CHECK(outcome.passed());
 }
 
 TEST_CASE("lora: q and v of gpt2") { check_case("lora-qv-gpt2", "base-gpt2"); }

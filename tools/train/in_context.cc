@@ -85,7 +85,7 @@ class Selector {
   // What two tasks are compared by: the prompt without its answer.
   std::vector<int32_t> tokens_of(const Fields& fields) const {
     std::vector<int32_t> ids = open_.tokenizer.encode(text_.prompt(fields), true);
-    const auto most = static_cast<size_t>(open_.model->info().max_positions);
+    const auto most = static_cast<size_t>(open_.model->max_length());
     if (ids.size() > most) ids.resize(most);
     return ids;
   }
@@ -105,7 +105,7 @@ class Prompter {
   std::vector<int32_t> write(const Fields& query, size_t number, int64_t room) {
     std::vector<size_t> shots;
     if (selector_) shots = selector_->choose(query, number);
-    const int64_t most = open_.model->info().max_positions - room;
+    const int64_t most = open_.model->max_length() - room;
     for (size_t first = 0;; ++first) {
       std::string whole;
       for (size_t s = first; s < shots.size(); ++s) whole += text_.example(pool_.fields[shots[s]]);
@@ -116,8 +116,8 @@ class Prompter {
       if (static_cast<int64_t>(ids.size()) <= most) return ids;
       require(first < shots.size(),
               "record {}: the prompt has {} tokens without any example; with its answer that is "
-              "above the model's context of {}",
-              number + 1, ids.size(), open_.model->info().max_positions);
+              "above the {} that the model takes",
+              number + 1, ids.size(), open_.model->max_length());
       ++left_out_;
     }
   }

@@ -27,7 +27,7 @@ std::vector<std::string> config_labels(const Config& config) {
 }
 
 EncodeOptions encode_options(const Model& model, const ScoreOptions& o) {
-  return encode_options(model.info(), o.separator, o.max_length, o.truncate);
+  return encode_options(model, o.separator, o.max_length, o.truncate);
 }
 
 size_t count_of(size_t records, const ScoreOptions& o) {
@@ -48,11 +48,12 @@ constexpr size_t kTogether = 32;  // documents of a batch
 
 }  // namespace
 
-EncodeOptions encode_options(const ModelInfo& info, const std::string& separator,
-                             int64_t max_length, bool truncate) {
+EncodeOptions encode_options(const Model& model, const std::string& separator, int64_t max_length,
+                             bool truncate) {
+  const ModelInfo& info = model.info();
   EncodeOptions e;
   e.separator = separator;
-  e.max_length = max_length > 0 ? max_length : info.max_positions;
+  e.max_length = max_length > 0 ? max_length : model.max_length();
   e.truncate = truncate;
   e.eos_id = info.eos_ids.empty() ? -1 : info.eos_ids[0];
   e.decoder_start_id = info.decoder_start_id;
@@ -232,7 +233,7 @@ Scores score(OpenModel& open, const std::filesystem::path& data, const ScoreOpti
   }
   const ModelInfo& info = open.model->info();
   const auto examples =
-      encode_text(open.tokenizer, data, o.max_length > 0 ? o.max_length : info.max_positions,
+      encode_text(open.tokenizer, data, o.max_length > 0 ? o.max_length : open.model->max_length(),
                   info.eos_ids.empty() ? -1 : info.eos_ids[0]);
   const LossReport loss = evaluate_loss(*open.model, examples);
   return {{{"perplexity", std::exp(loss.loss)},

@@ -47,7 +47,7 @@ Scores score_class(Model& model, const Tokenizer& tokenizer, const ClassData& da
 Scores score_tagged(Model& model, const Tokenizer& tokenizer, const TaggedData& data,
                     const std::vector<std::string>& labels, const ScoreOptions& options);
 // How a model takes examples; max_length 0: its context.
-EncodeOptions encode_options(const ModelInfo& info, const std::string& separator,
-                             int64_t max_length, bool truncate);
+EncodeOptions encode_options(const Model& model, const std::string& separator, int64_t max_length,
+                             bool truncate);
 
 }  // namespace lk

@@ -1,0 +1,32 @@
+// The tensors of an adapter file, each to be taken once.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "engine/files/safetensors.h"
+#include "nn/parameter.h"
+
+namespace lk {
+
+class AdapterTensors {
+ public:
+  explicit AdapterTensors(const std::filesystem::path& file);
+  bool has(const std::string& name) const { return tensors_->has(name); }
+  // Error when it is missing, of another shape or no float.
+  Tensor take(const std::string& name, const Shape& shape);
+  // The same as the value of `p`, in p's dtype (f32 where it has none yet).
+  void take(const std::string& name, Parameter& p);
+  // Error for a tensor that nobody took.
+  void require_all_taken() const;
+  const std::string& file() const { return file_; }
+
+ private:
+  std::string file_;
+  std::shared_ptr<const SafetensorsFile> tensors_;
+  std::set<std::string> taken_;
+};
+
+}  // namespace lk

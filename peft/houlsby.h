@@ -1,0 +1,10 @@
+// See houlsby.cc.
+#pragma once
+
+#include "peft/method.h"
+
+namespace lk {
+
+MethodInfo houlsby_info();
+
+}  // namespace lk

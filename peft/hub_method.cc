@@ -1,0 +1,185 @@
+#include "peft/hub_method.h"
+
+#include <nlohmann/json.hpp>
+
+#include "peft/hub_part.h"
+
+namespace lk {
+namespace {
+
+using nlohmann::json;
+
+json merged(json base, const json& changes) {
+  base.update(changes);
+  return base;
+}
+
+// Whether a parameter belongs to a norm, by the names that architectures give them.
+bool is_norm(const std::string& parameter) {
+  const std::string module = parameter.substr(0, parameter.rfind('.'));
+  const std::string last = module.substr(module.rfind('.') + 1);
+  return last.find("orm") != std::string::npos || last.rfind("ln_", 0) == 0;
+}
+
+class HubMethod : public Method {
+ public:
+  HubMethod(const Settings& settings, const json& config) : settings_(settings) {
+    if (!settings_.has("adapterhub")) {
+      json file{{"config", config}, {"name", "lorikeet"}, {"version", "adapters.1.3.0"}};
+      file["config"].erase("init_std");  // AdapterHub knows none, and it has done its work
+      if (settings_.boolean("train_norms")) file["lorikeet"] = {{"train_norms", true}};
+      settings_.set("adapterhub", file);
+    }
+    const bool is_union = config.value("architecture", json()) == "union";
+    for (const json& part : is_union ? config.at("configs") : json::array({config}))
+      parts_.push_back(make_hub_part(Settings(part, settings_.source())));
+  }
+  void attach(Model& model, uint64_t seed) override {
+    json file = settings_.json()["adapterhub"];
+    const HubNames names(model, file.value("name", "lorikeet"));
+    if (!model.info().causal) file["config"].erase("parallel_input");  // one and the same there
+    settings_.set("adapterhub", file);
+    for (const auto& part : parts_) part->attach(model, names, seed++);
+  }
+  void visit(const ParameterVisitor& f) override {
+    for (const auto& part : parts_) part->visit(f);
+  }
+  void write(std::vector<NamedTensor>& file) override {
+    for (const auto& part : parts_) part->write(file);
+  }
+  void read(AdapterTensors& file) override {
+    for (const auto& part : parts_) part->read(file);
+  }
+  // Houlsby et al. train the base's norms too.
+  bool selects(const std::string& parameter) const override {
+    return settings_.boolean("train_norms") && is_norm(parameter);
+  }
+  std::string file_name(const std::string& parameter) const override { return parameter; }
+  void merge(Model&) override {
+    for (const auto& part : parts_) part->merge();
+  }
+  const Settings& settings() const override { return settings_; }
+  const std::vector<std::unique_ptr<HubPart>>& parts() const { return parts_; }
+
+ private:
+  Settings settings_;
+  std::vector<std::unique_ptr<HubPart>> parts_;
+};
+
+}  // namespace
+
+json hub_bottleneck(const json& changes) {
+  return merged(json{{"mh_adapter", false},
+                     {"output_adapter", true},
+                     {"reduction_factor", 16},
+                     {"non_linearity", "relu"},
+                     {"original_ln_before", true},
+                     {"original_ln_after", true},
+                     {"ln_before", false},
+                     {"ln_after", false},
+                     {"init_weights", "bert"},
+                     {"init_weights_seed", nullptr},
+                     {"is_parallel", false},
+                     {"scaling", 1.0},
+                     {"use_gating", false},
+                     {"residual_before_ln", true},
+                     {"adapter_residual_before_ln", false},
+                     {"inv_adapter", nullptr},
+                     {"inv_adapter_reduction_factor", nullptr},
+                     {"cross_adapter", false},
+                     {"leave_out", json::array()},
+                     {"dropout", 0.0},
+                     {"phm_layer", false},
+                     {"phm_dim", 4},
+                     {"factorized_phm_W", true},
+                     {"shared_W_phm", false},
+                     {"shared_phm_rule", true},
+                     {"factorized_phm_rule", false},
+                     {"phm_c_init", "normal"},
+                     {"phm_init_range", 0.0001},
+                     {"learn_phm", true},
+                     {"hypercomplex_nonlinearity", "glorot-uniform"},
+                     {"phm_rank", 1},
+                     {"phm_bias", true},
+                     {"stochastic_depth", 0.0}},
+                changes);
+}
+
+json hub_prefix(const json& changes) {
+  return merged(json{{"architecture", "prefix_tuning"},
+                     {"encoder_prefix", true},
+                     {"cross_prefix", true},
+                     {"leave_out", json::array()},
+                     {"flat", false},
+                     {"prefix_length", 30},
+                     {"bottleneck_size", 512},
+                     {"non_linearity", "tanh"},
+                     {"dropout", 0.0},
+                     {"use_gating", false},
+                     {"shared_gating", true},
+                     {"init_weights_seed", nullptr}},
+                changes);
+}
+
+json hub_lora(const json& changes) {
+  return merged(json{{"architecture", "lora"},
+                     {"selfattn_lora", true},
+                     {"intermediate_lora", false},
+                     {"output_lora", false},
+                     {"leave_out", json::array()},
+                     {"r", 8},
+                     {"alpha", 8},
+                     {"dropout", 0.0},
+                     {"attn_matrices", {"q", "v"}},
+                     {"composition_mode", "add"},
+                     {"init_weights", "lora"},
+                     {"init_weights_seed", nullptr},
+                     {"use_gating", false},
+                     {"use_dora", false},
+                     {"vera_d", nullptr},
+                     {"vera_b", nullptr},
+                     {"dtype", nullptr}},
+                changes);
+}
+
+std::unique_ptr<Method> make_hub_method(const Settings& settings, const json& config) {
+  return std::make_unique<HubMethod>(settings, config);
+}
+
+std::vector<std::pair<std::string, double>> mean_gates(Method& method) {
+  std::vector<std::pair<std::string, double>> out;
+  const auto* hub = dynamic_cast<HubMethod*>(&method);
+  if (!hub) return out;
+  for (const auto& part : hub->parts())
+    part->visit_gates([&](const std::string& place, const Tensor& gate) {
+      double total = 0;
+      for (int64_t i = 0; i < gate.numel(); ++i) total += gate.item(i);
+      if (gate.defined()) out.emplace_back(place, total / static_cast<double>(gate.numel()));
+    });
+  return out;
+}
+
+MethodInfo adapterhub_info() {
+  return {"adapterhub",
+          "",
+          "an AdapterHub configuration of bottleneck, prefix, LoRA and prompt parts",
+          "Poth et al. 2023, arXiv:2311.11077",
+          1e-4,
+          {{"adapter-config", "adapter_config", "\"\"",
+            "AdapterHub's configuration as JSON text, the \"config\" of its adapter_config.json"}},
+          [](const Settings& settings) {
+            if (settings.has("adapterhub"))
+              return make_hub_method(settings, settings.json()["adapterhub"].at("config"));
+            require(settings.has_text("adapter_config"), "{}: pass --adapter-config",
+                    settings.source());
+            const json config = json::parse(settings.text("adapter_config"), nullptr, false);
+            require(config.is_object(), "{}: adapter_config is no JSON object", settings.source());
+            const std::string kind = config.value("architecture", std::string());
+            return make_hub_method(settings, kind == "union" || kind == "prompt_tuning" ? config
+                                             : kind == "prefix_tuning" ? hub_prefix(config)
+                                             : kind == "lora"          ? hub_lora(config)
+                                                                       : hub_bottleneck(config));
+          }};
+}
+
+}  // namespace lk

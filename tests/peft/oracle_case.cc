@@ -1,0 +1,245 @@
+#include "tests/peft/oracle_case.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "engine/files/json.h"
+#include "peft/adapter_files.h"
+#include "tests/oracle.h"
+#include "tests/support.h"
+#include "tests/tiny_models.h"
+
+namespace lk::test {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+struct Case {
+  std::filesystem::path folder;
+  std::shared_ptr<const SafetensorsFile> vectors;
+  OracleBatch batch;
+  LoadedModel loaded;
+  AdapterConfig config;
+  std::unique_ptr<Method> method;
+  Model& model() const { return *loaded.model; }
+};
+
+Case open_case(const std::filesystem::path& folder, const std::filesystem::path& base) {
+  const auto vectors = SafetensorsFile::open(folder / "vectors.safetensors");
+  OracleBatch batch = read_batch(*vectors, "in.");
+  LoadOptions options;
+  options.task = batch.class_labels.empty() ? Task::causal_lm : Task::classification;
+  Case c{folder, vectors, std::move(batch), load_model(base, options), read_adapter_config(folder),
+         nullptr};
+  c.method = load_adapter(folder, c.config, c.model());
+  return c;
+}
+
+Tensor logits_of(const Case& c) {
+  const NoGrad no_grad;
+  ModelInput in = c.batch.input();
+  const Var h = c.model().hidden(in);
+  if (!c.batch.class_labels.empty()) return c.model().class_logits(h, in.packing).value();
+  return c.model().lm_logits(h).value();
+}
+
+// Padding is not computed; the rows of virtual tokens in front are compared from their document's
+// first real token on.
+double logits_error(const Case& c, const Tensor& logits) {
+  const Tensor expected = c.vectors->get("out.logits");
+  const bool by_token = c.batch.class_labels.empty();
+  const int64_t width = logits.dim(1),
+                rows = by_token ? static_cast<int64_t>(c.batch.places.size()) : logits.dim(0);
+  ModelInput in = c.batch.input();
+  if (expected.dim(-1) != width) return kInfinity;
+  // Where virtual tokens were put before every document, theirs are the rows that the reference
+  // gives first, or not at all.
+  const int64_t documents = static_cast<int64_t>(c.batch.packing.offsets.size()) - 1;
+  const int64_t front = by_token ? (logits.dim(0) - rows) / documents : 0;
+  const int64_t length = by_token ? c.vectors->get("in.input_ids").dim(1) : 0;
+  const int64_t given = by_token ? expected.dim(1) - length : 0;
+  if (by_token && (logits.dim(0) != rows + front * documents || (given != 0 && given != front)))
+    return kInfinity;
+  double most = 0;
+  for (int64_t i = 0; i < rows; ++i) {
+    int64_t ours = i, theirs = i;
+    if (by_token) {
+      const auto place = static_cast<int64_t>(c.batch.places[static_cast<size_t>(i)]);
+      const int64_t document = place / length;
+      ours = i + front * (document + 1);
+      theirs = place + given * (document + 1);
+    }
+    for (int64_t j = 0; j < width; ++j) {
+      const double d = std::abs(logits.item(ours * width + j) - expected.item(theirs * width + j));
+      if (!(d <= most)) most = std::isnan(d) ? kInfinity : d;
+    }
+  }
+  return most;
+}
+
+// A reference name without what HF PEFT wraps around it in memory.
+std::string file_spelling(std::string name) {
+  for (const std::string part : {".default", ".modules_to_save"})
+    for (size_t at = name.find(part); at != std::string::npos; at = name.find(part))
+      name.erase(at, part.size());
+  return name;
+}
+
+// HF PEFT writes copies of a head's bias beside it when all biases train.
+bool is_copy(const std::string& name) {
+  return name.find(".modules_to_save.") != std::string::npos ||
+         name.find(".original_module.") != std::string::npos;
+}
+
+struct Gradients {
+  double error = 0;  // the largest of the difference over the tensor's largest magnitude
+  size_t not_in_file = 0;
+};
+
+// Each trained parameter takes the reference gradient of its name; where exactly as many are left
+// over on both sides, they pair by shape (a name that differs between file and memory).
+Gradients compare_gradients(const Case& c, const std::vector<Parameter*>& trained) {
+  std::map<std::string, std::string> reference;  // spelling in the file to key
+  double largest = 1e-30;
+  for (const std::string& key : c.vectors->names()) {
+    if (key.rfind("grad.", 0) != 0) continue;
+    reference[file_spelling(key.substr(5))] = key;
+    largest = std::max(largest, max_magnitude(c.vectors->get(key)));
+  }
+  Gradients out;
+  const auto compare = [&](const Parameter& p, const std::string& key) {
+    if (!p.var.grad().defined()) {
+      out.error = kInfinity;
+      return;
+    }
+    const Tensor g = c.vectors->get(key);
+    // A gradient far below all others is the rounding of what is 0 (a key's bias moves all scores
+    // of a query alike).
+    const double scale = std::max(max_magnitude(g), 1e-5 * largest);
+    out.error = std::max(out.error, max_difference(p.var.grad(), g) / scale);
+  };
+  std::set<std::string> model_names;
+  c.model().visit_parameters([&](Parameter& p) { model_names.insert(p.name); });
+  std::vector<Parameter*> left;
+  for (Parameter* p : trained) {
+    const std::string name = model_names.count(p->name) ? c.method->file_name(p->name) : p->name;
+    const auto found = std::find_if(reference.begin(), reference.end(), [&](const auto& r) {
+      return r.first == name || r.first == name + ".weight";
+    });
+    if (found == reference.end()) {
+      left.push_back(p);
+      continue;
+    }
+    compare(*p, found->second);
+    reference.erase(found);
+  }
+  if (left.size() == reference.size()) {
+    for (Parameter* p : left) {
+      const auto found = std::find_if(reference.begin(), reference.end(), [&](const auto& r) {
+        return c.vectors->shape(r.second).numel() == p->shape.numel();
+      });
+      if (found == reference.end()) {
+        out.error = kInfinity;
+        return out;
+      }
+      compare(*p, found->second);
+      reference.erase(found);
+    }
+    return out;
+  }
+  // What is left must be what the file does not hold.
+  const auto file = SafetensorsFile::open(c.folder / "adapter_model.safetensors");
+  for (const auto& [name, key] : reference)
+    if (file->has(name)) out.error = kInfinity;
+  out.not_in_file = reference.size();
+  return out;
+}
+
+// 0 when saving writes what was read, else the number of tensors that differ.
+double resaved_difference(const Case& c) {
+  const TempDir dir;
+  save_adapter(dir.path(), c.model(), *c.method, *c.config.info, c.config.base, c.config.labels);
+  const auto ours = SafetensorsFile::open(dir / "adapter_model.safetensors"),
+             theirs = SafetensorsFile::open(c.folder / "adapter_model.safetensors");
+  size_t different = 0;
+  for (const std::string& name : theirs->names())
+    if (!is_copy(name) && (!ours->has(name) || !same_bits(ours->get(name), theirs->get(name))))
+      ++different;
+  for (const std::string& name : ours->names())
+    if (!theirs->has(name)) ++different;
+  return static_cast<double>(different);
+}
+
+}  // namespace
+
+bool OracleOutcome::passed() const {
+  return !checks.empty() &&
+         std::all_of(checks.begin(), checks.end(), [](const Check& c) { return c.passed(); });
+}
+
+std::string OracleOutcome::line() const {
+  std::string out;
+  for (const Check& c : checks)
+    out += fmt::format("{}{} {:.1e}/{:.0e}{}", out.empty() ? "" : ", ", c.what, c.error,
+                       c.tolerance, c.passed() ? "" : " FAILS");
+  if (not_in_file > 0) out += fmt::format(" ({} gradients not in the file)", not_in_file);
+  return out;
+}
+
+std::string unsupported(const std::filesystem::path& adapter, const std::filesystem::path& base) {
+  const auto type = read_json(adapter / "adapter_config.json").at("peft_type").get<std::string>();
+  const auto& known = methods();
+  if (std::none_of(known.begin(), known.end(),
+                   [&](const MethodInfo& m) { return m.peft_type == type; }))
+    return "method " + type;
+  const Config config = Config::load(base);
+  const std::string model = config.string("model_type", ""), architecture = config.architecture();
+  const auto models = known_model_types();
+  if (std::find(models.begin(), models.end(), model) == models.end()) return "model " + model;
+  if (architecture.find("ForTokenClassification") != std::string::npos ||
+      architecture.find("ForConditionalGeneration") != std::string::npos)
+    return architecture;
+  return "";
+}
+
+OracleOutcome check_adapter(const std::filesystem::path& adapter, const std::filesystem::path& base,
+                            const OracleTolerance& tolerance) {
+  const Case c = open_case(adapter, base);
+  OracleOutcome out;
+  const Tensor logits = logits_of(c);
+  out.checks.push_back({"logits", logits_error(c, logits), tolerance.logits});
+
+  const auto trained = select_parameters(c.model(), *c.method);
+  const Var loss = mean_loss(c.model(), c.batch);
+  const double expected = c.vectors->get("out.loss").item();
+  out.checks.push_back({"loss", std::abs(loss.value().item() - expected), tolerance.loss});
+  backward(loss);
+  const Gradients gradients = compare_gradients(c, trained);
+  out.checks.push_back({"gradients", gradients.error, tolerance.gradient});
+  out.not_in_file = gradients.not_in_file;
+  out.checks.push_back({"saved", resaved_difference(c), 0});
+
+  if (!std::filesystem::exists(adapter / "merged.safetensors")) return out;
+  const auto merged = SafetensorsFile::open(adapter / "merged.safetensors");
+  c.method->merge(c.model());
+  double error = 0;
+  size_t compared = 0;
+  c.model().visit_parameters([&](Parameter& p) {
+    if (!merged->has(p.name)) return;
+    ++compared;
+    error = std::max(error, max_difference(p.var.value(), merged->get(p.name)));
+  });
+  if (compared != merged->names().size()) error = kInfinity;
+  out.checks.push_back({"merged", error, tolerance.merged});
+  out.checks.push_back(
+      {"merged logits", max_difference(logits_of(c), logits), tolerance.merged_logits});
+  return out;
+}
+
+}  // namespace lk::test
