@@ -58,6 +58,17 @@ void AtomicFile::commit() {
   }
 }
 
+void remove_unfinished_files(const std::filesystem::path& folder) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    const size_t mark = name.rfind(".tmp-");
+    const bool temporary = name[0] == '.' && mark != std::string::npos && mark + 5 < name.size() &&
+                           name.find_first_not_of("0123456789", mark + 5) == std::string::npos;
+    if (temporary && entry.is_regular_file(error)) std::filesystem::remove(entry.path(), error);
+  }
+}
+
 void write_file_atomically(const std::filesystem::path& path, std::string_view bytes) {
   AtomicFile file(path);
   file.write(bytes);

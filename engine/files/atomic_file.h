@@ -24,6 +24,10 @@ class AtomicFile {
   size_t written_ = 0;
 };
 
+// Removes what writers that were killed left half-written in a folder; call it when no other may
+// write there.
+void remove_unfinished_files(const std::filesystem::path& folder);
+
 void write_file_atomically(const std::filesystem::path& path, std::string_view bytes);
 
 }  // namespace lk

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "engine/error.h"
+#include "engine/files/atomic_file.h"
 
 namespace lk {
 
@@ -33,6 +34,8 @@ FolderLock::FolderLock(const std::filesystem::path& folder) {
   if (::ftruncate(fd_, 0) != 0 || ::pwrite(fd_, pid.data(), pid.size(), 0) < 0) {
     // The number is only for the other run's message; the lock itself holds.
   }
+  remove_unfinished_files(folder);
+  remove_unfinished_files(folder / "adapter");
 }
 
 FolderLock::~FolderLock() { ::close(fd_); }

@@ -7,7 +7,8 @@ namespace lk {
 
 class FolderLock {
  public:
-  // Makes the folder if need be. Error when another process holds it.
+  // Makes the folder if need be, and clears what a killed run left half-written in it. Error when
+  // another process holds it.
   explicit FolderLock(const std::filesystem::path& folder);
   ~FolderLock();
   FolderLock(const FolderLock&) = delete;

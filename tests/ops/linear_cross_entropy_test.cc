@@ -53,7 +53,7 @@ TEST_CASE("linear_cross_entropy: many blocks, and memory for one") {
 }
 
 TEST_CASE("linear_cross_entropy: the logits of a whole batch never exist at once") {
-  const int64_t rows = 700, vocab = 1 << 16, d = 4;
+  const int64_t rows = 1000, vocab = 1 << 16, d = 4;
   for (const DType dtype : {DType::f32, DType::bf16}) {
     const Var x = Var::leaf(Tensor::full({rows, d}, dtype, 0.1)),
               w = Var::leaf(Tensor::full({vocab, d}, DType::f32, 0.2));
@@ -61,9 +61,9 @@ TEST_CASE("linear_cross_entropy: the logits of a whole batch never exist at once
     reset_memory_peak();
     const int64_t before = memory_stats().total_live;
     backward(linear_cross_entropy(x, w, {}, labels));
-    // In f32 they would take 184 MB; a block has 64 MB, and in bf16 half of that again as
-    // gradients.
-    const int64_t most = (dtype == DType::f32 ? 64 : 96) << 20;
+    // All of them take 262 MB in f32. A block takes 64, in bf16 half of that again as gradients,
+    // and once more in f32 where the library has no products in bf16.
+    const int64_t most = (dtype == DType::f32 ? 64 : 160) << 20;
     CHECK(memory_stats().total_peak - before <= most + 4 * vocab * d * 4);
   }
 }

@@ -159,8 +159,8 @@ TEST_CASE("pretrain: killed and resumed, or run again from its run.toml: the sam
   CHECK(whole.says("30 steps"));
   CHECK(whole.says("perplexity"));
   const std::string model = test::read_file(dir / "whole" / "model.safetensors");
-  const Outcome cut = run(
-      dir, test::signalled(command("cut"), dir / "cut" / "checkpoint-00000010.safetensors", "9"));
+  const Outcome cut =
+      run_and_signal(dir, command("cut"), dir / "cut", "checkpoint-00000010.safetensors", "9");
   CHECK(cut.code == 128 + 9);
   const Outcome resumed = run(dir, command("cut") + "--resume");
   CAPTURE(resumed.text);

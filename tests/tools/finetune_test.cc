@@ -63,9 +63,8 @@ TEST_CASE("finetune: 40 steps, or 20, kill -9 and 20 more: all files have the sa
   const Outcome whole = run(dir, finetune(dir, "whole", steps));
   CAPTURE(whole.text);
   REQUIRE(whole.code == 0);
-  const Outcome cut =
-      run(dir, test::signalled(finetune(dir, "cut", steps),
-                               dir / "cut" / "checkpoint-00000020.safetensors", "9"));
+  const Outcome cut = run_and_signal(dir, finetune(dir, "cut", steps), dir / "cut",
+                                     "checkpoint-00000020.safetensors", "9");
   CHECK(cut.code == 128 + 9);
   CHECK(!std::filesystem::exists(dir / "cut" / "adapter"));
   const Outcome resumed = run(dir, finetune(dir, "cut", steps + "--resume"));
@@ -81,9 +80,8 @@ TEST_CASE("finetune: Ctrl-C writes a checkpoint, says how to go on, and loses no
   for (const char* signal : {"INT", "TERM"}) {
     const std::string name = signal, steps = "--max-steps 300 --save-steps 100 ";
     if (name == "INT") REQUIRE(run(dir, finetune(dir, "whole", steps)).code == 0);
-    const Outcome cut =
-        run(dir, test::signalled(finetune(dir, name, steps),
-                                 dir / name / "checkpoint-00000100.safetensors", signal));
+    const Outcome cut = run_and_signal(dir, finetune(dir, name, steps), dir / name,
+                                       "checkpoint-00000100.safetensors", name);
     CAPTURE(cut.text);
     CHECK(cut.code == 1);
     CHECK(cut.says("interrupted after step"));

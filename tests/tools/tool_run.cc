@@ -18,10 +18,17 @@ Outcome run(const TempDir& dir, const std::string& command) {
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_file(log)};
 }
 
-std::string signalled(const std::string& command, const std::filesystem::path& file,
-                      const std::string& signal) {
-  return command + " & p=$!; for i in $(seq 6000); do [ -e " + file.string() +
-         " ] && break; sleep 0.005; done; kill -" + signal + " $p; wait $p";
+Outcome run_and_signal(const TempDir& dir, const std::string& command,
+                       const std::filesystem::path& output, const std::string& file,
+                       const std::string& signal) {
+  Outcome o;
+  for (int attempt = 0; attempt < 30; ++attempt) {
+    std::filesystem::remove_all(output);
+    o = run(dir, command + " & p=$!; for i in $(seq 6000); do [ -e " + (output / file).string() +
+                     " ] && break; sleep 0.005; done; kill -" + signal + " $p; wait $p");
+    if (o.code != 0) return o;
+  }
+  return o;
 }
 
 void make_bert_folder(const TempDir& dir) {

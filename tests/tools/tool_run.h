@@ -18,10 +18,11 @@ struct Outcome {
 std::string tool(const std::string& name);
 // Runs a shell command to its end.
 Outcome run(const TempDir& dir, const std::string& command);
-// The shell command that starts `command`, waits until `file` is there, and sends it `signal`; its
-// exit code is that of `command`.
-std::string signalled(const std::string& command, const std::filesystem::path& file,
-                      const std::string& signal);
+// Starts `command`, waits until `file` is there, and sends it `signal`. A run that was over before
+// the signal came is taken again, from an empty `output`.
+Outcome run_and_signal(const TempDir& dir, const std::string& command,
+                       const std::filesystem::path& output, const std::string& file,
+                       const std::string& signal);
 
 // DIR/model: the tiny BERT of the reference vectors with a tokenizer of single letters.
 void make_bert_folder(const TempDir& dir);

@@ -59,6 +59,19 @@ TEST_CASE("a full disk is an error and the old file stays") {
   CHECK(std::distance(std::filesystem::directory_iterator(dir.path()), {}) == 1);
 }
 
+TEST_CASE("what a killed run left half-written goes when the next one takes the folder") {
+  const test::TempDir dir;
+  std::filesystem::create_directories(dir / "adapter" / "deep");
+  const std::vector<std::string> gone{".a.safetensors.tmp-123", "adapter/.b.tmp-4"},
+      stays{"a.tmp-123", ".tmp-", ".a.tmp-12x", "adapter/deep/.c.tmp-5",
+            "checkpoint-1.safetensors"};
+  for (const auto* names : {&gone, &stays})
+    for (const std::string& name : *names) test::write_file(dir / name, "x");
+  const FolderLock lock(dir.path());
+  for (const std::string& name : gone) CHECK(!std::filesystem::exists(dir / name));
+  for (const std::string& name : stays) CHECK(std::filesystem::exists(dir / name));
+}
+
 TEST_CASE("two runs on one folder: the second is told") {
   const test::TempDir dir;
   const FolderLock first(dir.path());
