@@ -8,18 +8,14 @@
 #include "engine/rng.h"
 
 namespace lk {
-namespace {
-
-[[noreturn]] void too_long(const std::filesystem::path& file, int64_t line, int64_t length,
-                           int64_t limit) {
+void example_too_long(const std::filesystem::path& file, int64_t line, int64_t length,
+                      int64_t limit) {
   fail(
       "{}:{}: the example has {} tokens, more than the {} allowed; shorten it, raise --max-length "
       "up to the model's context, or pass "
       "--truncate",
       file.string(), line, length, limit);
 }
-
-}  // namespace
 
 std::vector<int32_t> encode_prompt(const Tokenizer& tokenizer, const std::string& input,
                                    const EncodeOptions& options) {
@@ -40,7 +36,7 @@ Example encode_pair_example(const Tokenizer& tokenizer, const TextData& data,
   // The last token predicts nothing and need not be read.
   const auto length = static_cast<int64_t>(e.ids.size()) - 1;
   if (options.max_length > 0 && length > options.max_length) {
-    if (!options.truncate) too_long(data.file, record.line, length, options.max_length);
+    if (!options.truncate) example_too_long(data.file, record.line, length, options.max_length);
     require(static_cast<int64_t>(prompt) <= options.max_length,
             "{}:{}: cut to {} tokens, nothing of the output is left (the input has {})",
             data.file.string(), record.line, options.max_length, prompt);
@@ -105,7 +101,7 @@ Example encode_class_example(const Tokenizer& tokenizer, const ClassData& data,
       copy(begin_b + full_b, static_cast<std::ptrdiff_t>(whole.ids.size()));
     }
   }
-  if (!fits()) too_long(data.file, record.line, e.length(), limit);
+  if (!fits()) example_too_long(data.file, record.line, e.length(), limit);
   e.labels.assign(e.ids.size(), -100);
   e.class_label = label;
   return e;

@@ -33,6 +33,10 @@ struct EncodeOptions {
   int32_t eos_id = -1;           // ends the output
 };
 
+// The Error of an example that does not fit and may not be cut.
+[[noreturn]] void example_too_long(const std::filesystem::path& file, int64_t line, int64_t length,
+                                   int64_t limit);
+
 // Input, separator, output, eos; loss on output and eos only.
 Example encode_pair_example(const Tokenizer& tokenizer, const TextData& data,
                             const TextRecord& record, const EncodeOptions& options);
