@@ -1,7 +1,6 @@
 #include "data/chat.h"
 
 #include <nlohmann/json.hpp>
-#include <optional>
 
 #include "engine/error.h"
 #include "engine/files/json.h"
@@ -91,16 +90,44 @@ jinja::Dict read_special_tokens(const std::vector<fs::path>& folders, const Toke
   return out;
 }
 
+// A number or a list of them.
+std::vector<int32_t> read_stop_ids(const std::vector<fs::path>& folders) {
+  std::vector<int32_t> out;
+  for (const fs::path& folder : folders) {
+    const fs::path path = folder / "generation_config.json";
+    if (!fs::exists(path)) continue;
+    const nlohmann::json json = read_json(path);
+    if (!json.is_object() || !json.contains("eos_token_id") || json["eos_token_id"].is_null())
+      continue;
+    const nlohmann::json& ids = json["eos_token_id"];
+    for (const nlohmann::json& id : ids.is_array() ? ids : nlohmann::json::array({ids})) {
+      require(id.is_number_integer() && id.get<int64_t>() >= 0 && id.get<int64_t>() <= INT32_MAX,
+              "{}: eos_token_id is {}, expected a token id or a list of them", path.string(),
+              ids.dump());
+      out.push_back(id.get<int32_t>());
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 ChatTemplate::ChatTemplate(const std::string& text, const std::string& name,
                            jinja::Dict special_tokens)
     : text_(text), name_(name), template_(text, name), special_tokens_(std::move(special_tokens)) {}
 
+std::optional<std::string> ChatTemplate::find(const std::vector<fs::path>& folders) {
+  for (const fs::path& folder : folders)
+    if (const auto found = find_in(folder)) return found->name;
+  return std::nullopt;
+}
+
 ChatTemplate ChatTemplate::load(const std::vector<fs::path>& folders, const fs::path& file,
                                 const Tokenizer& tokenizer) {
   const Found found = find_template(folders, file);
-  return {found.text, found.name, read_special_tokens(folders, tokenizer)};
+  ChatTemplate out(found.text, found.name, read_special_tokens(folders, tokenizer));
+  out.stop_ids_ = read_stop_ids(folders);
+  return out;
 }
 
 jinja::Rendered ChatTemplate::render(const jinja::Value& messages, bool add_generation_prompt,

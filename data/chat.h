@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ class ChatTemplate {
   // the folders name; bos_token and eos_token else from config.json's ids.
   static ChatTemplate load(const std::vector<std::filesystem::path>& folders,
                            const std::filesystem::path& file, const Tokenizer& tokenizer);
+  // Where the folders' own stands; nothing when they have none.
+  static std::optional<std::string> find(const std::vector<std::filesystem::path>& folders);
   // For tests and templates made in memory.
   ChatTemplate(const std::string& text, const std::string& name, jinja::Dict special_tokens);
 
@@ -31,6 +34,8 @@ class ChatTemplate {
   bool has_generation() const { return template_.has_generation(); }
   // "" when the model has none.
   std::string special_token(const std::string& name) const;  // "bos_token", ...
+  // eos_token_id of generation_config.json.
+  const std::vector<int32_t>& stop_ids() const { return stop_ids_; }
   const std::string& text() const { return text_; }
   const std::string& name() const { return name_; }  // where it came from
 
@@ -38,6 +43,7 @@ class ChatTemplate {
   std::string text_, name_;
   jinja::Template template_;
   jinja::Dict special_tokens_;
+  std::vector<int32_t> stop_ids_;
 };
 
 jinja::Value chat_message(const std::string& role, const std::string& content);

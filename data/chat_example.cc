@@ -171,6 +171,13 @@ std::pair<jinja::Value, std::string> split_last_answer(const ChatRecord& record)
   return {first_messages(record, end - 1), text_of(record.messages.sequence()->items[end - 1])};
 }
 
+std::string last_question(const ChatRecord& record) {
+  const auto& items = record.messages.sequence()->items;
+  for (size_t i = end_of_answers(record); i-- > 0;)
+    if (role_of(items[i]) == "user") return text_of(items[i]);
+  return "(no question)";
+}
+
 EndOfTurn end_of_turn(const Tokenizer& tokenizer, const ChatTemplate& chat) {
   const std::string answer = "lorikeet";
   std::string text;

@@ -42,6 +42,9 @@ std::vector<int32_t> encode_chat_prompt(const Tokenizer& tokenizer, const ChatTe
 // A record's messages before the last answer, and that answer's text.
 std::pair<jinja::Value, std::string> split_last_answer(const ChatRecord& record);
 
+// The last message of the user before it, for people.
+std::string last_question(const ChatRecord& record);
+
 // What the template puts behind an answer: the special token that ends generation, where there is
 // one, and the text without white space around. Nothing for a template that ends answers with the
 // conversation alone.

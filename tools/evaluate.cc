@@ -28,6 +28,7 @@ int main(int argc, char** argv) {
   app.add_option("--limit", o.limit, "the first records only; 0: all")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
+  add_chat_template_option(app, o.chat_template);
   add_dtype_option(app, dtype);
   return run_tool(app, argc, argv, [&] {
     OpenModel open = open_model(model, adapter, dtype);
