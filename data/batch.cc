@@ -9,18 +9,14 @@
 #include "engine/rng.h"
 
 namespace lk {
-namespace {
-
-[[noreturn]] void too_long(const std::filesystem::path& file, int64_t line, int64_t length,
-                           int64_t limit) {
+void example_too_long(const std::filesystem::path& file, int64_t line, int64_t length,
+                      int64_t limit) {
   fail(
       "{}:{}: the example has {} tokens, more than the {} allowed; shorten it, raise --max-length "
       "up to the model's context, or pass "
       "--truncate",
       file.string(), line, length, limit);
 }
-
-}  // namespace
 
 std::vector<int32_t> encode_prompt(const Tokenizer& tokenizer, const std::string& input,
                                    const EncodeOptions& options) {
@@ -42,7 +38,8 @@ Example encode_source_and_target(const Tokenizer& tokenizer, const TextData& dat
   for (std::vector<int32_t>* part : {&e.source_ids, &e.labels}) {
     if (limit == 0 || part->size() <= limit) continue;
     if (!options.truncate)
-      too_long(data.file, record.line, static_cast<int64_t>(part->size()), options.max_length);
+      example_too_long(data.file, record.line, static_cast<int64_t>(part->size()),
+                       options.max_length);
     // The special token at the end stays.
     part->erase(part->begin() + static_cast<std::ptrdiff_t>(limit) - 1, part->end() - 1);
   }
@@ -69,7 +66,7 @@ Example encode_pair_example(const Tokenizer& tokenizer, const TextData& data,
   // The last token predicts nothing and need not be read.
   const auto length = static_cast<int64_t>(e.ids.size()) - 1;
   if (options.max_length > 0 && length > options.max_length) {
-    if (!options.truncate) too_long(data.file, record.line, length, options.max_length);
+    if (!options.truncate) example_too_long(data.file, record.line, length, options.max_length);
     require(static_cast<int64_t>(prompt) <= options.max_length,
             "{}:{}: cut to {} tokens, nothing of the output is left (the input has {})",
             data.file.string(), record.line, options.max_length, prompt);
@@ -103,7 +100,7 @@ Example encode_class_example(const Tokenizer& tokenizer, const ClassData& data,
   e.type_ids = std::move(encoding.type_ids);
   require(!e.ids.empty(), "{}:{}: the text has no tokens", data.file.string(), record.line);
   if (options.max_length > 0 && e.length() > options.max_length)
-    too_long(data.file, record.line, e.length(), options.max_length);
+    example_too_long(data.file, record.line, e.length(), options.max_length);
   e.labels.assign(e.ids.size(), -100);
   return e;
 }

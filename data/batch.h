@@ -38,6 +38,10 @@ struct EncodeOptions {
   int32_t decoder_start_id = -1;
 };
 
+// The Error of an example that does not fit and may not be cut.
+[[noreturn]] void example_too_long(const std::filesystem::path& file, int64_t line, int64_t length,
+                                   int64_t limit);
+
 // Input, separator, output, eos; loss on output and eos only. For an encoder-decoder the source is
 // the input with its special tokens, the decoder reads start and output, max_length holds for each.
 Example encode_pair_example(const Tokenizer& tokenizer, const TextData& data,

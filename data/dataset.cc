@@ -1,30 +1,18 @@
 #include "data/dataset.h"
 
-#include <utf8proc.h>
-
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "data/jinja/json.h"
+#include "data/jinja/text.h"
 #include "engine/error.h"
 #include "engine/files/json.h"
 
 namespace lk {
-
-bool is_utf8(const std::string& s) {
-  utf8proc_int32_t code;
-  for (size_t at = 0; at < s.size();) {
-    const auto n = utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(s.data()) + at,
-                                    static_cast<utf8proc_ssize_t>(s.size() - at), &code);
-    if (n <= 0) return false;
-    at += static_cast<size_t>(n);
-  }
-  return true;
-}
-
-namespace {
 
 // Calls f(line, number) for each line that is not empty; a byte-order mark and carriage returns are
 // dropped.
@@ -38,7 +26,7 @@ void each_line(const std::filesystem::path& file,
     if (number == 1 && line.rfind("\xEF\xBB\xBF", 0) == 0) line.erase(0, 3);
     if (!line.empty() && line.back() == '\r') line.pop_back();
     if (line.empty()) continue;
-    require(is_utf8(line), "{}:{}: not valid UTF-8", file.string(), number);
+    require(jinja::is_utf8(line), "{}:{}: not valid UTF-8", file.string(), number);
     f(line, number);
   }
 }
@@ -93,6 +81,10 @@ TextData read_text_jsonl(const std::filesystem::path& file) {
     const nlohmann::json record = parse_json(line, where);
     require(record.is_object(), "{}: {}, expected an object {{\"input\": ..., \"output\": ...}}",
             where, record.type_name());
+    require(!record.contains("messages"),
+            "{}: a conversation ({{\"messages\"}}), but the lines before have {{\"input\", "
+            "\"output\"}}",
+            where);
     TextRecord r;
     r.line = number;
     r.input = string_field(record, "input", where);
@@ -116,15 +108,110 @@ TextData read_text_jsonl(const std::filesystem::path& file) {
   return data;
 }
 
+namespace {
+
+// Checks a message and tells whether it is an answer of the assistant that is not empty.
+bool check_message(const jinja::Value& message, size_t index, const std::string& where) {
+  const jinja::Dict* m = message.dict();
+  require(m != nullptr, "{}: message {} is a {}, expected {{\"role\": ..., \"content\": ...}}",
+          where, index, jinja::type_name(message));
+  const jinja::Value* role = m->find("role");
+  require(role && role->string(), "{}: message {} has no \"role\" that is a string", where, index);
+  constexpr std::array<std::string_view, 5> kRoles{"system", "developer", "user", "assistant",
+                                                   "tool"};
+  require(std::find(kRoles.begin(), kRoles.end(), *role->string()) != kRoles.end(),
+          "{}: message {} has the role '{}', expected system, developer, user, assistant or tool",
+          where, index, *role->string());
+  const jinja::Value* content = m->find("content");
+  const bool calls = m->find("tool_calls") && jinja::truth(*m->find("tool_calls"));
+  if (calls && (!content || content->is_none())) return *role->string() == "assistant";
+  require(content != nullptr, "{}: message {} has no \"content\"", where, index);
+  require(content->string() || content->sequence(),
+          "{}: the content of message {} is a {}, expected a string or a list of {{\"type\": "
+          "\"text\", \"text\": ...}}",
+          where, index, jinja::type_name(*content));
+  if (content->sequence())
+    for (const jinja::Value& part : content->sequence()->items) {
+      const jinja::Value *type = part.dict() ? part.dict()->find("type") : nullptr,
+                         *text = part.dict() ? part.dict()->find("text") : nullptr;
+      require(type && type->string() && *type->string() == "text" && text && text->string(),
+              "{}: message {} has a part that is not {{\"type\": \"text\", \"text\": ...}}; other "
+              "kinds are not supported",
+              where, index);
+    }
+  return *role->string() == "assistant" && (calls || !text_of(message).empty());
+}
+
+}  // namespace
+
+std::string role_of(const jinja::Value& message) { return *message.dict()->find("role")->string(); }
+
+std::string text_of(const jinja::Value& message) {
+  const jinja::Value* content = message.dict()->find("content");
+  if (!content || content->is_none()) return "";
+  if (content->string()) return *content->string();
+  std::string out;
+  for (const jinja::Value& part : content->sequence()->items)
+    out += *part.dict()->find("text")->string();
+  return out;
+}
+
+ChatData read_chat_jsonl(const std::filesystem::path& file) {
+  ChatData data{file, {}};
+  each_line(file, [&](const std::string& line, int64_t number) {
+    const std::string where = file.string() + ":" + std::to_string(number);
+    const jinja::Value record = jinja::from_json(line, where);
+    require(record.dict() != nullptr, "{}: {}, expected an object {{\"messages\": [...]}}", where,
+            jinja::type_name(record));
+    const jinja::Value *messages = record.dict()->find("messages"),
+                       *tools = record.dict()->find("tools");
+    require(messages != nullptr, "{}: the key \"messages\" is missing, which the lines before have",
+            where);
+    require(messages->sequence() && !messages->sequence()->items.empty(),
+            "{}: \"messages\" is {}, expected a list of messages", where,
+            messages->sequence() ? "empty" : "a " + jinja::type_name(*messages));
+    require(!tools || tools->is_none() || tools->sequence(), "{}: \"tools\" is not a list of tools",
+            where);
+    bool answered = false;
+    const auto& items = messages->sequence()->items;
+    for (size_t i = 0; i < items.size(); ++i)
+      answered = check_message(items[i], i, where) || answered;
+    require(answered,
+            "{}: no message of the assistant has content; there is nothing to learn from it",
+            where);
+    data.records.push_back({*messages, tools ? *tools : jinja::Value(), number});
+  });
+  require(!data.records.empty(), "{}: the data set is empty", file.string());
+  return data;
+}
+
+namespace {
+
+// Whether the first line of the file is an object with "messages". A broken line is the reader's
+// business.
+bool has_messages(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::string line;
+  while (line.find_first_not_of("\xEF\xBB\xBF\r") == std::string::npos && std::getline(in, line)) {
+  }
+  if (line.rfind("\xEF\xBB\xBF", 0) == 0) line.erase(0, 3);
+  const auto record = nlohmann::json::parse(line, nullptr, false);
+  return record.is_object() && record.contains("messages");
+}
+
+}  // namespace
+
 DataKind data_kind(const std::filesystem::path& file) {
   const std::string extension = file.extension().string();
   if (extension == ".tsv") return DataKind::class_tsv;
   if (extension == ".conll") return DataKind::tagged;
-  if (extension == ".jsonl") return DataKind::text_jsonl;
+  if (extension == ".jsonl")
+    return has_messages(file) ? DataKind::chat_jsonl : DataKind::text_jsonl;
   if (extension == ".txt") return DataKind::plain_text;
   fail(
-      "{}: the kind of data is unknown; expected .tsv (label<TAB>text), .conll "
-      "(token<TAB>tag), .jsonl ({{\"input\", \"output\"}}) or .txt",
+      "{}: the kind of data is unknown; expected .tsv (label<TAB>text), .conll (token<TAB>tag), "
+      ".jsonl ({{\"input\", "
+      "\"output\"}} or {{\"messages\"}}) or .txt",
       file.string());
 }
 

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "data/jinja/value.h"
+
 namespace lk {
 
 // label<TAB>text or label<TAB>text_a<TAB>text_b
@@ -32,11 +34,26 @@ struct TextData {
 };
 TextData read_text_jsonl(const std::filesystem::path& file);
 
-enum class DataKind : uint8_t { class_tsv, tagged, text_jsonl, plain_text };
-// By extension: .tsv, .conll, .jsonl, .txt; Error for another.
-DataKind data_kind(const std::filesystem::path& file);
+// {"messages": [{"role": ..., "content": ...}, ...]}, and {"tools": [...]} where the model may call
+// some. Roles are system, developer, user, assistant and tool; content is a string or a list of
+// {"type": "text", "text": ...}; other keys (tool_calls, name) are kept for the chat template.
+struct ChatRecord {
+  jinja::Value messages;  // a list of dicts; one at least is the assistant's and not empty
+  jinja::Value tools;     // none without
+  int64_t line = 0;
+};
+struct ChatData {
+  std::filesystem::path file;
+  std::vector<ChatRecord> records;
+};
+ChatData read_chat_jsonl(const std::filesystem::path& file);
+std::string role_of(const jinja::Value& message);
+std::string text_of(const jinja::Value& message);  // the content, parts of a list put together
 
-bool is_utf8(const std::string& text);
+enum class DataKind : uint8_t { class_tsv, tagged, text_jsonl, chat_jsonl, plain_text };
+// By extension: .tsv, .conll, .jsonl, .txt; Error for another. The first record of a .jsonl tells
+// which of the two kinds it is.
+DataKind data_kind(const std::filesystem::path& file);
 
 // The index of `label`; Error with file, line and the labels of the training data when it is none
 // of them.

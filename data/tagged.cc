@@ -5,6 +5,7 @@
 #include <set>
 #include <tuple>
 
+#include "data/jinja/text.h"
 #include "engine/error.h"
 
 namespace lk {
@@ -33,7 +34,7 @@ TaggedData read_tagged(const std::filesystem::path& file) {
       close();
       continue;
     }
-    require(is_utf8(line), "{}:{}: not valid UTF-8", file.string(), number);
+    require(jinja::is_utf8(line), "{}:{}: not valid UTF-8", file.string(), number);
     const size_t tab = line.find('\t');
     require(tab != std::string::npos && tab > 0 && tab + 1 < line.size() &&
                 line.find('\t', tab + 1) == std::string::npos,

@@ -51,6 +51,7 @@ int main(int argc, char** argv) {
                       "subtract what a choice gets when the text is N/A");
   in_context.add_option("--verbalizer", verbalizer, "label=words, for labels that read badly");
   in_context.add_option("--seed", shown.seed, "of the choice of examples")->capture_default_str();
+  add_chat_template_option(app, o.chat_template);
   add_dtype_option(app, dtype);
   return run_tool(app, argc, argv, [&] {
     OpenModel open = open_model(model, adapter, dtype);

@@ -2,10 +2,12 @@
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "engine/files/atomic_file.h"
 #include "engine/files/folder_lock.h"
 #include "engine/rng.h"
+#include "tools/train/chat_run.h"
 #include "tools/train/cli.h"
 #include "tools/train/progress.h"
 #include "tools/train/run_model.h"
@@ -15,7 +17,7 @@ using namespace lk;
 namespace {
 
 struct Options {
-  std::string model, train, dev, method = "lora", separator = "\n";
+  std::string model, train, dev, method = "lora", separator = "\n", chat_template;
   int64_t max_length = 0, samples = 3, dev_limit = 0, max_new_tokens = 96;
   bool truncate = false, gradient_checkpointing = false, no_baseline = false;
   DType dtype = DType::f32;
@@ -67,6 +69,8 @@ struct TaskData {
   ClassData train_class, dev_class;
   TextData train_text, dev_text;
   TaggedData train_tagged, dev_tagged;
+  ChatData train_chat, dev_chat;
+  std::optional<ChatTemplate> chat;
   std::vector<std::string> labels, dev_inputs;
 };
 
@@ -85,7 +89,11 @@ TaskData read_data(const Options& o) {
             o.train, t.labels[0]);
   } else if (t.kind == DataKind::text_jsonl) {
     t.train_text = read_text_jsonl(o.train);
+  } else if (t.kind == DataKind::chat_jsonl) {
+    t.train_chat = read_chat_jsonl(o.train);
   }
+  require(o.chat_template.empty() || t.kind == DataKind::chat_jsonl,
+          "--chat-template is for {{\"messages\"}} data; {} has none", o.train);
   if (o.dev.empty()) return t;
   require(data_kind(o.dev) == t.kind, "{} and {} are of different kinds", o.train, o.dev);
   if (t.kind == DataKind::class_tsv) {
@@ -104,6 +112,9 @@ TaskData read_data(const Options& o) {
   } else if (t.kind == DataKind::text_jsonl) {
     t.dev_text = read_text_jsonl(o.dev);
     for (const TextRecord& r : t.dev_text.records) t.dev_inputs.push_back(r.input);
+  } else if (t.kind == DataKind::chat_jsonl) {
+    t.dev_chat = read_chat_jsonl(o.dev);
+    for (const ChatRecord& r : t.dev_chat.records) t.dev_inputs.push_back(last_question(r));
   }
   return t;
 }
@@ -112,6 +123,7 @@ Scores score_dev(const Options& o, const TaskData& t, Model& model, const Tokeni
   const ScoreOptions s{o.separator, o.max_new_tokens, o.max_length, o.dev_limit, o.truncate};
   if (t.kind == DataKind::class_tsv) return score_class(model, tokenizer, t.dev_class, t.labels, s);
   if (t.kind == DataKind::tagged) return score_tagged(model, tokenizer, t.dev_tagged, t.labels, s);
+  if (t.chat) return score_chat(model, tokenizer, *t.chat, t.dev_chat, s);
   return score_text(model, tokenizer, t.dev_text, s);
 }
 
@@ -135,6 +147,8 @@ std::vector<Example> encode_train(const Options& o, const TaskData& t, const Mod
   else if (t.kind == DataKind::text_jsonl)
     for (const TextRecord& r : t.train_text.records)
       out.push_back(encode_pair_example(tokenizer, t.train_text, r, e));
+  else if (t.chat)
+    out = encode_chat(tokenizer, *t.chat, t.train_chat, t.train_chat.records.size(), e);
   else
     out = encode_text(tokenizer, o.train, e.max_length, e.eos_id);
   return out;
@@ -146,7 +160,7 @@ void finetune(CLI::App& app, Options o) {
     o.run.lr = info.default_lr;
     app.get_option("--lr")->default_str(fmt::format("{}", o.run.lr));  // for run.toml
   }
-  const TaskData data = read_data(o);
+  TaskData data = read_data(o);
   const FolderLock lock(o.run.output);
   save_options(app, o.run.output);
 
@@ -166,9 +180,15 @@ void finetune(CLI::App& app, Options o) {
           tokenizer.vocab_size(), model.info().vocab_size);
   for (const std::string& name : loaded.initialised) fmt::print(stderr, "new weights: {}\n", name);
 
+  if (data.kind == DataKind::chat_jsonl)
+    data.chat = open_chat_template(o.model, "", o.chat_template, tokenizer);
+  // Before anything slow: bad data is found here.
+  const int64_t context = model.max_length();
+  std::vector<Example> examples = encode_train(o, data, model, tokenizer);
+
   const bool scored = !data.dev_inputs.empty();
   Scores before;
-  if (scored && !o.no_baseline && data.kind == DataKind::text_jsonl) {
+  if (scored && !o.no_baseline && data.labels.empty()) {
     before = score_dev(o, data, model, tokenizer);
     show_samples("Before, the base answers:", before, data.dev_inputs, o.samples);
     fmt::print("  held out: {}\n\n", before.line());
@@ -182,8 +202,8 @@ void finetune(CLI::App& app, Options o) {
       },
       data.labels);
   method->attach(model, o.run.seed);
-  // After attaching: virtual tokens take a part of the context.
-  const auto examples = encode_train(o, data, model, tokenizer);
+  // Virtual tokens take a part of the context.
+  if (model.max_length() < context) examples = encode_train(o, data, model, tokenizer);
   int64_t tokens = 0;
   for (const Example& e : examples) tokens += e.length();
   fmt::print("{} examples, {} tokens; {}\n", examples.size(), tokens, model.info().architecture);
@@ -211,6 +231,8 @@ void finetune(CLI::App& app, Options o) {
 
   const std::filesystem::path adapter = o.run.output / "adapter";
   save_adapter(adapter, model, *method, info, o.model, data.labels);
+  // Later the adapter is spoken to as it was trained.
+  if (data.chat) write_file_atomically(adapter / "chat_template.jinja", data.chat->text());
   if (scored) {
     const Scores after = score_dev(o, data, model, tokenizer);
     show_samples("After:", after, data.dev_inputs, o.samples);
@@ -239,10 +261,9 @@ int main(int argc, char** argv) {
   Options o;
   add_config_option(app);
   app.add_option("--model", o.model, "Hugging Face model folder")->required();
-  app.add_option(
-         "--train", o.train,
-         "data: .tsv (label<TAB>text[<TAB>text_b]), .conll (token<TAB>tag), .jsonl ({\"input\", "
-         "\"output\"}) or .txt")
+  app.add_option("--train", o.train,
+                 "data: .tsv (label<TAB>text[<TAB>text_b]), .conll (token<TAB>tag), .jsonl "
+                 "({\"input\", \"output\"} or {\"messages\"}) or .txt")
       ->required();
   app.add_option("--dev", o.dev, "held-out data of the same kind");
   app.add_option("--output", o.run.output, "folder for adapter, checkpoints and results")
@@ -261,6 +282,7 @@ int main(int argc, char** argv) {
       ->check(CLI::NonNegativeNumber);
   app.add_flag("--truncate", o.truncate, "cut longer examples instead of stopping");
   app.add_option("--separator", o.separator, "between input and output")->capture_default_str();
+  add_chat_template_option(app, o.chat_template);
   app.add_flag("--gradient-checkpointing", o.gradient_checkpointing,
                "less memory for about a third more time");
   app.add_option("--samples", o.samples, "outputs shown before and after")

@@ -1,8 +1,10 @@
 // Continues prompts with a model, with an adapter or without.
 #include <iostream>
+#include <optional>
 
 #include "data/batch.h"
 #include "nn/generate.h"
+#include "tools/train/chat_run.h"
 #include "tools/train/cli.h"
 #include "tools/train/run_model.h"
 
@@ -10,16 +12,21 @@ using namespace lk;
 
 int main(int argc, char** argv) {
   CLI::App app("generate: continue a prompt, from --prompt or one a line from standard input");
-  std::string model, adapter, prompt, separator = "\n";
+  std::string model, adapter, prompt, separator = "\n", system, chat_template;
   GenerateOptions o;
   DType dtype = DType::f32;
-  bool raw = false;
+  bool raw = false, chat = false;
   app.add_option("--model", model, "Hugging Face model folder; with --adapter it may be left out");
   app.add_option("--adapter", adapter, "adapter folder");
   app.add_option("--prompt", prompt, "the text to continue");
   app.add_option("--separator", separator, "put after the prompt, as in training")
       ->capture_default_str();
   app.add_flag("--raw", raw, "put nothing after the prompt");
+  app.add_flag("--chat", chat,
+               "talk: the prompt, or each line of standard input, is a message of the user; needs "
+               "a chat template");
+  app.add_option("--system", system, "the system message of --chat");
+  add_chat_template_option(app, chat_template);
   app.add_option("--max-new-tokens", o.max_new_tokens, "")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
@@ -36,7 +43,20 @@ int main(int argc, char** argv) {
   add_dtype_option(app, dtype);
   return run_tool(app, argc, argv, [&] {
     OpenModel open = open_model(model, adapter, dtype);
+    require(chat || (system.empty() && chat_template.empty()),
+            "--system and --chat-template are for --chat");
+    std::optional<ChatTemplate> templ;
+    std::optional<Conversation> talk;
+    if (chat) {
+      templ = open_chat_template(open.base, open.adapter, chat_template, open.tokenizer);
+      talk.emplace(*open.model, open.tokenizer, *templ, system, o);
+    }
     const auto answer = [&](const std::string& text) {
+      if (talk) {
+        fmt::print("{}\n", talk->answer(text));
+        std::fflush(stdout);
+        return;
+      }
       EncodeOptions encode;
       encode.separator = raw ? "" : separator;
       encode.decoder_start_id = open.model->info().decoder_start_id;

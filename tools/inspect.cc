@@ -1,8 +1,10 @@
 // What a model folder, an adapter or a data file holds.
+#include <algorithm>
 #include <map>
 
 #include "data/batch.h"
 #include "engine/files/safetensors.h"
+#include "tools/train/chat_run.h"
 #include "tools/train/cli.h"
 #include "tools/train/progress.h"
 #include "tools/train/run_model.h"
@@ -37,6 +39,7 @@ void inspect_model(const std::filesystem::path& folder, bool all) {
   list_tensors(WeightFiles::open(folder), all);
   const Tokenizer tokenizer = Tokenizer::load(folder);
   fmt::print("tokenizer: {}, {} tokens\n", tokenizer.kind(), tokenizer.vocab_size());
+  if (const auto name = ChatTemplate::find({folder})) fmt::print("chat template: {}\n", *name);
   std::map<std::string, std::pair<std::string, int>> targets;
   model->visit_linears([&](const Linear& l) {
     auto& entry = targets[l.name().substr(l.name().rfind('.') + 1)];
@@ -49,7 +52,18 @@ void inspect_model(const std::filesystem::path& folder, bool all) {
   fmt::print("\n");
 }
 
-void inspect_data(const std::string& data, const std::string& model, int64_t count) {
+void inspect_chat(const std::string& data, const Tokenizer& tokenizer, const ChatTemplate& chat,
+                  const EncodeOptions& options, int64_t count) {
+  const ChatData d = read_chat_jsonl(data);
+  fmt::print("{} conversations, chat template {}; -> marks the tokens that carry loss\n",
+             d.records.size(), chat.name());
+  const size_t shown = std::min(d.records.size(), static_cast<size_t>(count));
+  for (const Example& e : encode_chat(tokenizer, chat, d, shown, options))
+    fmt::print("{}\n", explain(e, tokenizer));
+}
+
+void inspect_data(const std::string& data, const std::string& model,
+                  const std::string& chat_template, int64_t count) {
   const Tokenizer tokenizer = Tokenizer::load(model);
   EncodeOptions e;
   const auto eos = Config::load(model).ids("eos_token_id");
@@ -65,6 +79,9 @@ void inspect_data(const std::string& data, const std::string& model, int64_t cou
                  explain(encode_class_example(tokenizer, d, d.records[i], labels, e), tokenizer));
     return;
   }
+  if (data_kind(data) == DataKind::chat_jsonl)
+    return inspect_chat(data, tokenizer, open_chat_template(model, "", chat_template, tokenizer), e,
+                        count);
   require(data_kind(data) == DataKind::text_jsonl, "{}: --data takes .tsv or .jsonl", data);
   const TextData d = read_text_jsonl(data);
   fmt::print("{} records; -> marks the tokens that carry loss\n", d.records.size());
@@ -76,7 +93,7 @@ void inspect_data(const std::string& data, const std::string& model, int64_t cou
 
 int main(int argc, char** argv) {
   CLI::App app("inspect: what a model or adapter folder is, and what a data file becomes");
-  std::string folder, data;
+  std::string folder, data, chat_template;
   bool all = false;
   int64_t count = 2;
   app.add_option("folder", folder, "model or adapter folder")->required();
@@ -85,8 +102,9 @@ int main(int argc, char** argv) {
   app.add_option("--count", count, "records of --data shown")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
+  add_chat_template_option(app, chat_template);
   return run_tool(app, argc, argv, [&] {
-    if (!data.empty()) return inspect_data(data, folder, count);
+    if (!data.empty()) return inspect_data(data, folder, chat_template, count);
     if (!std::filesystem::exists(std::filesystem::path(folder) / "adapter_config.json"))
       return inspect_model(folder, all);
     const AdapterConfig adapter = read_adapter_config(folder);

@@ -20,12 +20,15 @@ int main(int argc, char** argv) {
             "{}: is the base folder; choose another --output", output);
     open.method->merge(*open.model);
     save_model(*open.model, open.config, output, dtype, open.labels);
+    const auto copy = [&](const std::filesystem::path& folder, const char* file) {
+      if (std::filesystem::exists(folder / file))
+        write_file_atomically(std::filesystem::path(output) / file, read_text(folder / file));
+    };
     for (const char* file : {"tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json",
-                             "merges.txt", "special_tokens_map.json"}) {
-      const auto from = std::filesystem::path(open.base) / file;
-      if (std::filesystem::exists(from))
-        write_file_atomically(std::filesystem::path(output) / file, read_text(from));
-    }
+                             "merges.txt", "special_tokens_map.json", "generation_config.json",
+                             "chat_template.json", "chat_template.jinja"})
+      copy(open.base, file);
+    copy(adapter, "chat_template.jinja");  // the one it was trained with
     fmt::print("merged model: {}\n", output);
   });
 }

@@ -27,6 +27,11 @@ void add_config_option(CLI::App& app) {
   app.allow_config_extras(CLI::config_extras_mode::error);
 }
 
+void add_chat_template_option(CLI::App& app, std::string& file) {
+  app.add_option("--chat-template", file,
+                 "a .jinja file, for {\"messages\"} data; default: the model's own");
+}
+
 void add_dtype_option(CLI::App& app, DType& dtype) {
   app.add_option_function<std::string>(
          "--dtype", [&dtype](const std::string& name) { dtype = dtype_from_name(name); },

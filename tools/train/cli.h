@@ -17,6 +17,8 @@ int run_tool(CLI::App& app, int argc, char** argv, const std::function<void()>& 
 void add_train_options(CLI::App& app, TrainOptions& options);
 // --dtype f32|bf16 (f64 is for tests).
 void add_dtype_option(CLI::App& app, DType& dtype);
+// --chat-template FILE.
+void add_chat_template_option(CLI::App& app, std::string& file);
 // --config run.toml holds the same keys; the command line wins.
 void add_config_option(CLI::App& app);
 // Writes the options in force to FOLDER/run.toml.

@@ -4,8 +4,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "data/metrics.h"
-#include "nn/generate.h"
+#include "tools/train/chat_run.h"
 #include "tools/train/perplexity.h"
 #include "tools/train/trainer.h"
 
@@ -24,10 +23,6 @@ std::vector<std::string> config_labels(const Config& config) {
     out.push_back(map[key].get<std::string>());
   }
   return out;
-}
-
-EncodeOptions encode_options(const Model& model, const ScoreOptions& o) {
-  return encode_options(model, o.separator, o.max_length, o.truncate);
 }
 
 size_t count_of(size_t records, const ScoreOptions& o) {
@@ -60,6 +55,10 @@ EncodeOptions encode_options(const Model& model, const std::string& separator, i
   return e;
 }
 
+EncodeOptions encode_options(const Model& model, const ScoreOptions& o) {
+  return encode_options(model, o.separator, o.max_length, o.truncate);
+}
+
 OpenModel open_model(const std::string& model, const std::string& adapter, DType compute) {
   std::optional<AdapterConfig> adapter_config;
   std::string base = model;
@@ -89,8 +88,13 @@ OpenModel open_model(const std::string& model, const std::string& adapter, DType
   }
   LoadedModel loaded = load_model(base, load);
   if (load.task != Task::causal_lm && labels.empty()) labels = config_labels(loaded.config);
-  OpenModel out{std::move(loaded.model), nullptr, loaded.config,
-                Tokenizer::load(base),   base,    labels};
+  OpenModel out{std::move(loaded.model),
+                nullptr,
+                loaded.config,
+                Tokenizer::load(base),
+                base,
+                labels,
+                adapter};
   if (adapter_config) out.method = load_adapter(adapter, *adapter_config, *out.model);
   return out;
 }
@@ -102,34 +106,39 @@ std::string Scores::line() const {
   return out;
 }
 
-Scores score_text(Model& model, const Tokenizer& tokenizer, const TextData& data,
-                  const ScoreOptions& o) {
-  const EncodeOptions encode = encode_options(model, o);
-  const size_t count = count_of(data.records.size(), o);
-  std::vector<Example> examples;
-  std::vector<std::vector<int32_t>> prompts;
-  References references;
-  for (size_t i = 0; i < count; ++i) {
-    examples.push_back(encode_pair_example(tokenizer, data, data.records[i], encode));
-    prompts.push_back(encode_prompt(tokenizer, data.records[i].input, encode));
-    references.push_back(data.records[i].references);
-  }
-  GenerateOptions g;
-  g.max_new_tokens = o.max_new_tokens;
+Scores score_answers(Model& model, const Tokenizer& tokenizer, const Answers& answers,
+                     const GenerateOptions& options,
+                     const std::function<std::string(const std::string&)>& finish) {
+  const auto& prompts = answers.prompts;
   Scores scores;
   for (size_t at = 0; at < prompts.size(); at += kTogether) {
     const std::vector<std::vector<int32_t>> part(
         prompts.begin() + static_cast<std::ptrdiff_t>(at),
         prompts.begin() + static_cast<std::ptrdiff_t>(std::min(prompts.size(), at + kTogether)));
-    for (const auto& ids : generate(model, part, g))
-      scores.outputs.push_back(tokenizer.decode(ids));
+    for (const auto& ids : generate(model, part, options))
+      scores.outputs.push_back(finish(tokenizer.decode(ids)));
   }
-  const LossReport loss = evaluate_loss(model, examples);
-  scores.values = {{"BLEU", bleu(scores.outputs, references)},
-                   {"ROUGE-L", rouge_l(scores.outputs, references)},
-                   {"exact match", exact_match(scores.outputs, references)},
+  const LossReport loss = evaluate_loss(model, answers.examples);
+  scores.values = {{"BLEU", bleu(scores.outputs, answers.references)},
+                   {"ROUGE-L", rouge_l(scores.outputs, answers.references)},
+                   {"exact match", exact_match(scores.outputs, answers.references)},
                    {"perplexity of the answers", std::exp(loss.loss)}};
   return scores;
+}
+
+Scores score_text(Model& model, const Tokenizer& tokenizer, const TextData& data,
+                  const ScoreOptions& o) {
+  const EncodeOptions encode = encode_options(model, o);
+  const size_t count = count_of(data.records.size(), o);
+  Answers answers;
+  for (size_t i = 0; i < count; ++i) {
+    answers.examples.push_back(encode_pair_example(tokenizer, data, data.records[i], encode));
+    answers.prompts.push_back(encode_prompt(tokenizer, data.records[i].input, encode));
+    answers.references.push_back(data.records[i].references);
+  }
+  GenerateOptions g;
+  g.max_new_tokens = o.max_new_tokens;
+  return score_answers(model, tokenizer, answers, g, [](const std::string& text) { return text; });
 }
 
 Scores score_class(Model& model, const Tokenizer& tokenizer, const ClassData& data,
@@ -228,6 +237,11 @@ Scores score(OpenModel& open, const std::filesystem::path& data, const ScoreOpti
       return score_class(*open.model, open.tokenizer, read_class_tsv(data), open.labels, o);
     case DataKind::text_jsonl:
       return score_text(*open.model, open.tokenizer, read_text_jsonl(data), o);
+    case DataKind::chat_jsonl:
+      return score_chat(
+          *open.model, open.tokenizer,
+          open_chat_template(open.base, open.adapter, o.chat_template, open.tokenizer),
+          read_chat_jsonl(data), o);
     case DataKind::plain_text:
       break;
   }

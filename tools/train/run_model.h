@@ -1,14 +1,18 @@
 // Opening what a person points at: a base folder, with an adapter folder where one is given.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "data/batch.h"
 #include "data/dataset.h"
+#include "data/metrics.h"
 #include "data/tagged.h"
 #include "data/tokenizer/tokenizer.h"
+#include "nn/generate.h"
 #include "nn/load.h"
 #include "peft/adapter_files.h"
 
@@ -21,6 +25,7 @@ struct OpenModel {
   Tokenizer tokenizer;
   std::string base;                 // folder
   std::vector<std::string> labels;  // of a classifier
+  std::string adapter;              // folder, "" without one
 };
 
 // model: a base folder; adapter: a folder written by finetune, or "". With an adapter, model may be
@@ -37,8 +42,21 @@ struct ScoreOptions {
   std::string separator = "\n";
   int64_t max_new_tokens = 96, max_length = 0, limit = 0;  // limit > 0: the first records only
   bool truncate = false;
+  std::string chat_template = {};  // a .jinja instead of the model's own
 };
 Scores score(OpenModel& open, const std::filesystem::path& data, const ScoreOptions& options);
+EncodeOptions encode_options(const Model& model, const ScoreOptions& options);
+
+// Prompts and what is right behind them; the examples, of both, give the perplexity.
+struct Answers {
+  std::vector<Example> examples;
+  std::vector<std::vector<int32_t>> prompts;
+  References references;
+};
+// finish: what makes an output of the generated text.
+Scores score_answers(Model& model, const Tokenizer& tokenizer, const Answers& answers,
+                     const GenerateOptions& options,
+                     const std::function<std::string(const std::string&)>& finish);
 Scores score_text(Model& model, const Tokenizer& tokenizer, const TextData& data,
                   const ScoreOptions& options);
 Scores score_class(Model& model, const Tokenizer& tokenizer, const ClassData& data,
