@@ -88,7 +88,7 @@ lint: format-check
 
 sanitize: deps
 	@$(MAKE) --no-print-directory BUILD=build/sanitize BIN=build/sanitize/bin OPT='-O1 -g1' \
-	  SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined' build/sanitize/bin/tests
+	  SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined' build/sanitize/bin/tests all
 	@ASAN_OPTIONS=detect_leaks=0 build/sanitize/bin/tests
 
 $(BUILD)/obj/%.o: %.cc
