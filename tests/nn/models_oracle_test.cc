@@ -48,7 +48,7 @@ Comparison generated(Model& model, const test::OracleBatch& batch, const Tensor&
   GenerateOptions options;
   const int64_t start = info.encoder_decoder() ? 1 : static_cast<int64_t>(prompts[0].size());
   options.max_new_tokens = length - start;
-  static_cast<void>(beams);
+  options.num_beams = beams;
   const auto written = generate(model, prompts, options);
   double error = 0;
   for (int64_t b = 0; b < rows; ++b) {
@@ -81,7 +81,9 @@ std::vector<Comparison> check(const test::OracleCase& c) {
     if (name.rfind("out.", 0) != 0 || name == "out.logits" || name == "out.loss") continue;
     if (name == "out.greedy")
       out.push_back(generated(model, batch, vectors->get(name), "greedy", 1));
-    else if (name != "out.beam3")
+    else if (name == "out.beam3")
+      out.push_back(generated(model, batch, vectors->get(name), "beam search", 3));
+    else
       fail("'{}' is not known", name);
   }
   model.visit_parameters([](Parameter& p) { p.make_trainable(); });
