@@ -4,17 +4,20 @@
 #include <cmath>
 #include <numeric>
 
-#include "autograd/ops.h"
 #include "engine/rng.h"
+#include "nn/beam_search.h"
+#include "nn/decoding.h"
 
 namespace lk {
 
-int32_t choose_token(const Tensor& logits, const GenerateOptions& o, Random& random) {
+int32_t choose_token(const Tensor& logits, const GenerateOptions& o, Random& random,
+                     std::span<const int32_t> seen) {
   const Tensor values = logits.to(DType::f32);
-  const std::span<const float> z = values.span<float>();
+  std::vector<float> z(values.span<float>().begin(), values.span<float>().end());
   require(
       std::none_of(z.begin(), z.end(), [](float v) { return std::isnan(v) || v == HUGE_VALF; }),
       "the model's logits are not finite; its weights may be damaged, or bf16 too coarse for it");
+  penalise_repetition<float>(z, seen, o.repetition_penalty);
   if (o.temperature <= 0)
     return static_cast<int32_t>(std::max_element(z.begin(), z.end()) - z.begin());
   std::vector<int32_t> order(z.size());
@@ -39,6 +42,11 @@ int32_t choose_token(const Tensor& logits, const GenerateOptions& o, Random& ran
     p.resize(n);
     total = kept;
   }
+  if (o.min_p > 0) {
+    // p is in falling order, relative to the likeliest.
+    while (p.size() > 1 && p.back() < o.min_p) p.pop_back();
+    total = std::accumulate(p.begin(), p.end(), 0.0);
+  }
   double at = random.uniform53() * total;
   for (size_t i = 0; i < p.size(); ++i) {
     at -= p[i];
@@ -47,95 +55,48 @@ int32_t choose_token(const Tensor& logits, const GenerateOptions& o, Random& ran
   return order[p.size() - 1];
 }
 
-namespace {
-
-void pack(const std::vector<std::vector<int32_t>>& texts, std::vector<int32_t>& ids,
-          Packing& packing) {
-  packing.offsets.push_back(0);
-  for (const auto& text : texts) {
-    ids.insert(ids.end(), text.begin(), text.end());
-    for (size_t t = 0; t < text.size(); ++t) packing.positions.push_back(static_cast<int32_t>(t));
-    packing.offsets.push_back(static_cast<int32_t>(ids.size()));
-  }
-}
-
-}  // namespace
-
 std::vector<std::vector<int32_t>> generate(Model& model,
                                            const std::vector<std::vector<int32_t>>& prompts,
                                            const GenerateOptions& o,
                                            const std::function<void(size_t, int32_t)>& on_token) {
-  const NoGrad no_grad;
-  const ModelInfo& info = model.info();
-  require(info.causal, "{}: this architecture does not generate text", info.architecture);
-  const std::vector<int32_t>& eos = o.eos_ids.empty() ? info.eos_ids : o.eos_ids;
-  int64_t longest = 0;
-  for (size_t i = 0; i < prompts.size(); ++i) {
-    require(!prompts[i].empty(), "prompt {} has no tokens", i + 1);
-    longest = std::max(longest, static_cast<int64_t>(prompts[i].size()));
+  require(o.num_beams >= 1, "num_beams is {}, expected at least 1", o.num_beams);
+  require(o.num_beams == 1 || o.temperature <= 0,
+          "beam search does not sample: leave the "
+          "temperature at 0");
+  if (o.num_beams > 1) {
+    auto out = beam_search(model, prompts, o);
+    for (size_t i = 0; on_token && i < out.size(); ++i)
+      for (const int32_t id : out[i]) on_token(i, id);
+    return out;
   }
-  require(longest < model.max_length(),
-          "a prompt has {} tokens; the model's context is {} and must hold {}the answer too",
-          longest, info.max_positions, model.input_adapters().empty() ? "" : "virtual tokens and ");
-  const bool pairs = info.encoder_decoder();
-  const int64_t capacity = std::min(info.max_positions, (pairs ? 1 : longest) + o.max_new_tokens);
-  KvCache cache(static_cast<int64_t>(prompts.size()), info.layers, capacity,
-                info.kv_heads * info.head_dim, model.compute_dtype());
-
+  const std::vector<int32_t>& eos = o.eos_ids.empty() ? model.info().eos_ids : o.eos_ids;
+  Decoding texts(model, prompts, o.max_new_tokens);
   std::vector<std::vector<int32_t>> out(prompts.size());
-  std::vector<size_t> running(prompts.size());  // prompt of each document still in the cache
+  std::vector<size_t> running(prompts.size());  // prompt of each document
   std::iota(running.begin(), running.end(), 0);
-  // What each document reads next: an encoder-decoder reads the prompts with its encoder.
-  std::vector<std::vector<int32_t>> next = prompts;
-  if (pairs) next.assign(prompts.size(), {info.decoder_start_id});
-  std::vector<int32_t> source_ids;
-  Packing source;
-  if (pairs) pack(prompts, source_ids, source);
-  std::vector<int32_t> position(prompts.size(), 0);  // of the first token of it
   std::vector<Random> random;
   for (size_t i = 0; i < prompts.size(); ++i) random.emplace_back(o.seed, i + 1);
   for (int64_t n = 0; n < o.max_new_tokens && !running.empty(); ++n) {
-    std::vector<int32_t> ids;
-    ModelInput in;
-    in.cache = &cache;
-    in.packing.offsets.push_back(0);
+    const Tensor logits = texts.step();
+    std::vector<int64_t> going_on;
+    std::vector<size_t> still;
     for (size_t d = 0; d < running.size(); ++d) {
-      for (size_t t = 0; t < next[d].size(); ++t)
-        in.packing.positions.push_back(position[running[d]] + static_cast<int32_t>(t));
-      ids.insert(ids.end(), next[d].begin(), next[d].end());
-      in.packing.offsets.push_back(static_cast<int32_t>(ids.size()));
-    }
-    in.ids = ids;
-    if (pairs && n == 0) {
-      in.source_ids = source_ids;
-      in.source = source;
-    }
-    const Var h = model.hidden(in);
-    std::vector<int32_t> last;
-    for (size_t d = 0; d < running.size(); ++d) {
-      last.push_back(in.packing.offsets[d + 1] - 1);
-      // Read off, not counted: an input adapter may have moved it.
-      position[running[d]] = in.packing.positions[static_cast<size_t>(last[d])] + 1;
-    }
-    const Tensor logits = model.lm_logits(gather_rows(h, last)).value();
-    for (size_t d = running.size(); d-- > 0;) {
       const size_t prompt = running[d];
       const auto row = static_cast<int64_t>(d);
-      const int32_t id = choose_token(logits.rows(row, row + 1), o, random[prompt]);
+      const int32_t id =
+          choose_token(logits.rows(row, row + 1), o, random[prompt], texts.text(row));
       const bool ended = std::find(eos.begin(), eos.end(), id) != eos.end();
       if (!ended) {
         out[prompt].push_back(id);
         if (on_token) on_token(prompt, id);
       }
-      // The context is full when the new token takes its last position.
-      if (ended || position[prompt] + 1 >= info.max_positions) {
-        cache.drop(row);
-        running.erase(running.begin() + row);
-        next.erase(next.begin() + row);
-      } else {
-        next[d] = {id};
-      }
+      if (ended || texts.full(row) || (o.stop && o.stop(prompt, out[prompt]))) continue;
+      texts.append(row, id);
+      going_on.push_back(row);
+      still.push_back(prompt);
     }
+    if (still.size() < running.size()) texts.select(going_on);
+    running = std::move(still);
   }
   return out;
 }

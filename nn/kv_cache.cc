@@ -51,4 +51,20 @@ bool KvCache::has_source() const {
 
 void KvCache::drop(int64_t document) { entries_.erase(entries_.begin() + document); }
 
+void KvCache::select(const std::vector<int64_t>& documents) {
+  std::vector<std::vector<Layer>> chosen;
+  std::vector<bool> taken(entries_.size());
+  for (const int64_t document : documents) {
+    std::vector<Layer> layers = entries_.at(static_cast<size_t>(document));
+    if (taken[static_cast<size_t>(document)])
+      for (Layer& layer : layers) {
+        layer.k = layer.k.clone();
+        layer.v = layer.v.clone();
+      }
+    taken[static_cast<size_t>(document)] = true;
+    chosen.push_back(std::move(layers));
+  }
+  entries_ = std::move(chosen);
+}
+
 }  // namespace lk

@@ -7,6 +7,7 @@
 
 #include "autograd/ops.h"
 #include "engine/files/json.h"
+#include "nn/generate.h"
 
 namespace lk::test {
 
@@ -157,6 +158,60 @@ double max_magnitude(const Tensor& a) {
   double most = 0;
   for (int64_t i = 0; i < a.numel(); ++i) most = std::max(most, std::abs(a.item(i)));
   return most;
+}
+
+namespace {
+
+// The ids that generate returned against a row of [B, N] of the reference: the prompt (or the start
+// token) of `start` ids included, eos and the padding behind it left out. 0 where they are the
+// same, else 1.
+double ids_error(const std::vector<int32_t>& ours, const std::vector<int32_t>& theirs, size_t start,
+                 const ModelInfo& info) {
+  std::vector<int32_t> expected;
+  for (size_t i = 0; i < theirs.size(); ++i) {
+    const bool ended =
+        std::find(info.eos_ids.begin(), info.eos_ids.end(), theirs[i]) != info.eos_ids.end();
+    if (ended && i >= start) break;
+    expected.push_back(theirs[i]);
+  }
+  return ours == expected ? 0 : 1;
+}
+
+// The prompts of out.greedy and out.beam3: the first row without padding, all rows of an
+// encoder-decoder's batch.
+std::vector<std::vector<int32_t>> prompts_of(const OracleBatch& batch, const ModelInfo& info,
+                                             size_t rows) {
+  std::vector<std::vector<int32_t>> out;
+  const std::vector<int32_t>& ids = info.encoder_decoder() ? batch.source_ids : batch.ids;
+  const std::vector<int32_t>& offsets =
+      info.encoder_decoder() ? batch.source.offsets : batch.packing.offsets;
+  for (size_t b = 0; b < rows; ++b)
+    out.emplace_back(ids.begin() + offsets[b], ids.begin() + offsets[b + 1]);
+  return out;
+}
+
+}  // namespace
+
+double generation_error(Model& model, const OracleBatch& batch, const Tensor& expected,
+                        int64_t beams) {
+  const ModelInfo& info = model.info();
+  const int64_t rows = expected.dim(0), length = expected.dim(1);
+  auto prompts = prompts_of(batch, info, static_cast<size_t>(rows));
+  GenerateOptions options;
+  const int64_t start = info.encoder_decoder() ? 1 : static_cast<int64_t>(prompts[0].size());
+  options.max_new_tokens = length - start;
+  options.num_beams = beams;
+  const auto written = generate(model, prompts, options);
+  double error = 0;
+  for (int64_t b = 0; b < rows; ++b) {
+    std::vector<int32_t> ours = info.encoder_decoder() ? std::vector<int32_t>{info.decoder_start_id}
+                                                       : prompts[static_cast<size_t>(b)];
+    const auto& more = written[static_cast<size_t>(b)];
+    ours.insert(ours.end(), more.begin(), more.end());
+    error = std::max(error, ids_error(ours, expected.rows(b, b + 1).to_vector<int32_t>(),
+                                      static_cast<size_t>(start), info));
+  }
+  return error;
 }
 
 std::filesystem::path oracle_folder() {

@@ -37,6 +37,12 @@ Tensor logits_of(Model& model, const OracleBatch& batch);
 // The largest |logits - out.logits| over the rows that are no padding.
 double logits_error(const Tensor& logits, const Tensor& expected, const OracleBatch& batch);
 
+// 0 where generation writes the ids [B, N] of the reference (out.greedy: 1 beam, out.beam3: 3),
+// else
+// 1. The ids begin with the prompt, of an encoder-decoder with the start token.
+double generation_error(Model& model, const OracleBatch& batch, const Tensor& expected,
+                        int64_t beams);
+
 // The largest |a - b|, or infinity when shapes differ or anything is NaN.
 double max_difference(const Tensor& a, const Tensor& b);
 double max_magnitude(const Tensor& a);

@@ -109,7 +109,10 @@ TEST_CASE("sampling: temperature, top-k and top-p give the probabilities they pr
     Random random(11, 3);
     std::vector<int> counts(z.size());
     const int n = 20000;
-    const GenerateOptions o{1, c.temperature, c.top_k, c.top_p, 0, {}};
+    GenerateOptions o;
+    o.temperature = c.temperature;
+    o.top_k = c.top_k;
+    o.top_p = c.top_p;
     for (int i = 0; i < n; ++i) ++counts[static_cast<size_t>(choose_token(logits, o, random))];
     CAPTURE(c.temperature);
     CAPTURE(c.top_k);
