@@ -101,6 +101,8 @@ Var linear_cross_entropy(const Var& x, const Var& weight, const Var& bias,
                          std::span<const int32_t> labels);
 // The same from logits [B, C].
 Var cross_entropy(const Var& logits, std::span<const int32_t> labels);
+// Sum over rows of KL(softmax(target) || softmax(logits)), both [B, C]; the target is a constant.
+Var kl_divergence(const Var& logits, const Tensor& target);
 Var sum(const Var& x);  // -> f32 [1] (f64 beside f64)
 
 }  // namespace lk

@@ -151,11 +151,8 @@ std::vector<std::pair<std::string, double>> mean_gates(Method& method) {
   const auto* hub = dynamic_cast<HubMethod*>(&method);
   if (!hub) return out;
   for (const auto& part : hub->parts())
-    part->visit_gates([&](const std::string& place, const Tensor& gate) {
-      double total = 0;
-      for (int64_t i = 0; i < gate.numel(); ++i) total += gate.item(i);
-      if (gate.defined()) out.emplace_back(place, total / static_cast<double>(gate.numel()));
-    });
+    part->visit_gates(
+        [&](const std::string& place, const Gate& gate) { out.emplace_back(place, gate.mean()); });
   return out;
 }
 

@@ -38,6 +38,9 @@ class Method {
   // Puts what was learnt into the base weights and takes the parts out; Error where that is
   // impossible.
   virtual void merge(Model& model) = 0;
+  // Above 0, training passes twice over each batch and adds so much of the symmetric KL divergence
+  // of what the passes predict: for methods whose passes differ by chance.
+  virtual double consistency() const { return 0; }
   // The keys of adapter_config.json.
   virtual const Settings& settings() const = 0;
 };

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "engine/error.h"
+#include "peft/adamix.h"
 #include "peft/bitfit.h"
 #include "peft/compacter.h"
 #include "peft/full.h"
@@ -22,10 +23,21 @@ namespace lk {
 
 const std::vector<MethodInfo>& methods() {
   static const std::vector<MethodInfo> table{
-      full_info(),  //
-      bitfit_info(),     lora_info(),    prefix_info(),     prompt_info(),   ptuning_info(),
-      ptuning_v2_info(), houlsby_info(), pfeiffer_info(),   parallel_info(), compacter_info(),
-      mam_info(),        unipelt_info(), adapterhub_info(),
+      full_info(),        //
+      bitfit_info(),      //
+      lora_info(),        //
+      prefix_info(),      //
+      prompt_info(),      //
+      ptuning_info(),     //
+      ptuning_v2_info(),  //
+      houlsby_info(),     //
+      pfeiffer_info(),    //
+      parallel_info(),    //
+      compacter_info(),   //
+      mam_info(),         //
+      unipelt_info(),     //
+      adamix_info(),      //
+      adapterhub_info(),  //
   };
   return table;
 }

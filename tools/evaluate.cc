@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/files/atomic_file.h"
+#include "peft/hub_method.h"
 #include "tools/train/cli.h"
 #include "tools/train/run_model.h"
 
@@ -12,6 +13,7 @@ int main(int argc, char** argv) {
   std::string model, adapter, data, predictions;
   ScoreOptions o;
   DType dtype = DType::f32;
+  bool gates = false;
   app.add_option("--model", model, "Hugging Face model folder; with --adapter it may be left out");
   app.add_option("--adapter", adapter, "adapter folder");
   app.add_option("--data", data, ".tsv, .jsonl or .txt")->required();
@@ -28,11 +30,18 @@ int main(int argc, char** argv) {
   app.add_option("--limit", o.limit, "the first records only; 0: all")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
+  app.add_flag("--gates", gates, "show how far the gates of UniPELT open, place by place");
   add_dtype_option(app, dtype);
   return run_tool(app, argc, argv, [&] {
     OpenModel open = open_model(model, adapter, dtype);
     const Scores scores = score(open, data, o);
     fmt::print("{}\n", scores.line());
+    if (gates) {
+      require(open.method != nullptr, "--gates: pass the --adapter whose gates are wanted");
+      const auto means = mean_gates(*open.method);
+      require(!means.empty(), "--gates: this adapter has no gates");
+      for (const auto& [place, mean] : means) fmt::print("  gate of {}: {:.3f}\n", place, mean);
+    }
     if (predictions.empty()) return;
     std::string text;
     for (const std::string& output : scores.outputs) text += nlohmann::json(output).dump() + "\n";

@@ -7,6 +7,7 @@
 #include "engine/files/folder_lock.h"
 #include "engine/rng.h"
 #include "tools/train/cli.h"
+#include "tools/train/consistency.h"
 #include "tools/train/progress.h"
 #include "tools/train/run_model.h"
 
@@ -184,9 +185,13 @@ void finetune(const CLI::App& app, Options o) {
       o.model, o.train, info.name, method->settings().json().dump(), examples.size(), o.run.lr,
       o.run.seed, o.run.batch_size, o.run.tokens_per_batch, o.run.accumulate, name_of(o.dtype),
       o.run.optimizer.name, o.run.max_steps, o.run.epochs);
+  const bool classes = data.kind == DataKind::class_tsv;
   const TrainResult result =
       train(model, std::move(groups), examples,
-            data.kind == DataKind::class_tsv ? class_loss : language_loss, o.run);
+            method->consistency() > 0 ? with_consistency(classes, method->consistency())
+            : classes                 ? class_loss
+                                      : language_loss,
+            o.run);
   require(!result.interrupted,
           "interrupted after step {}; go on with the same command and --resume", result.steps);
   fmt::print("trained {} steps in {}, {:.0f} tokens/s, last loss {:.4f}\n", result.steps,
