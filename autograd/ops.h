@@ -24,6 +24,11 @@ Var linear(const Var& x, const Var& weight, const Var& bias = {}, bool in_out = 
 // eq. 3).
 Var low_rank_add(Var base, const Var& x, const Var& a, const Var& b, float scale);
 
+Var inverse(const Var& x);  // of a square matrix, f32 or f64
+// y[t, rows[i]] += values[i] * x[t, cols[i]], from 0: a sparse W [out, in] times x [T, in]. values
+// [n], places [2, n] int32 (rows, then cols).
+Var sparse_linear(const Var& x, const Var& values, const Tensor& places, int64_t out);
+
 // --- element by element
 // -------------------------------------------------------------------------------
 Var add(const Var& a, const Var& b);        // same shape
@@ -38,6 +43,9 @@ Var silu(const Var& x);
 Var tanh(const Var& x);
 Var sigmoid(const Var& x);
 Var swiglu(const Var& gate, const Var& up);  // silu(gate) * up (Shazeer 2020)
+Var sin(const Var& x);
+Var cos(const Var& x);
+Var softmax(const Var& x);  // over the last dimension
 // Zeroes each element with probability p and scales the rest by 1 / (1 - p). Each call takes the
 // next stream of dropout_state(); p = 0 returns x.
 Var dropout(const Var& x, float p);
@@ -58,6 +66,11 @@ Var concat_rows(const std::vector<Var>& parts);                // along the firs
 std::vector<Var> split_columns(const Var& x,
                                const std::vector<int64_t>& widths);  // [T, sum] -> [T, w_i]
 Var concat_columns(const std::vector<Var>& parts);
+Var view(const Var& x, const Shape& shape);  // the same elements in a row
+// The last two dimensions exchanged: [m, n] -> [n, m], [b, m, n] -> [b, n, m].
+Var transpose(const Var& x);
+// y[i] = x[index[i]] over the elements in a row, 0 where index[i] is -1.
+Var take(const Var& x, std::shared_ptr<const std::vector<int32_t>> index, const Shape& shape);
 // [T, d] -> [B, d], the mean over each document of `offsets` [B + 1].
 Var mean_pool(const Var& x, std::span<const int32_t> offsets);
 
@@ -92,6 +105,7 @@ Var linear_cross_entropy(const Var& x, const Var& weight, const Var& bias,
                          std::span<const int32_t> labels);
 // The same from logits [B, C].
 Var cross_entropy(const Var& logits, std::span<const int32_t> labels);
-Var sum(const Var& x);  // -> f32 [1] (f64 beside f64)
+Var sum(const Var& x);             // -> f32 [1] (f64 beside f64)
+Var frobenius_norm(const Var& x);  // sqrt(sum x^2), likewise; its gradient at 0 is 0
 
 }  // namespace lk

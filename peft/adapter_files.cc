@@ -7,22 +7,21 @@
 #include "engine/files/atomic_file.h"
 #include "engine/files/json.h"
 #include "engine/files/safetensors.h"
+#include "peft/nearest.h"
 
 namespace lk {
 namespace {
 
 using nlohmann::json;
 
-// Every trained weight with its name in the file: the method's own parameters, then the model's.
-void visit_trained(Model& model, Method& method,
-                   const std::function<void(const std::string& file_name, Parameter&)>& f) {
-  const std::vector<std::string> heads = model.head_modules();
+// Every tensor of the file with its name there: the method's own, then the model's that train.
+void visit_saved(Model& model, Method& method,
+                 const std::function<void(const std::string& file_name, Parameter&)>& f) {
+  const auto trains = trained_weights(model, method);
   method.visit([&](Parameter& p) { f(p.name, p); });
+  method.visit_frozen([&](Parameter& p) { f(p.name, p); });
   model.visit_parameters([&](Parameter& p) {
-    const bool head = std::any_of(heads.begin(), heads.end(), [&](const std::string& h) {
-      return p.name.rfind(h + ".", 0) == 0;
-    });
-    if (head || method.selects(p.name)) f(method.file_name(p.name), p);
+    if (trains(p.name)) f(method.file_name(p.name), p);
   });
 }
 
@@ -33,11 +32,19 @@ bool is_neutral(const json& value) {
 }
 
 const std::set<std::string>& known_keys() {
-  static const std::set<std::string> keys{
-      "peft_type",         "peft_version",    "task_type",    "base_model_name_or_path",
-      "revision",          "inference_mode",  "auto_mapping", "fan_in_fan_out",
-      "init_lora_weights", "modules_to_save", "lorikeet",     "megatron_core",
-      "qalora_group_size", "labels"};
+  static const std::set<std::string> keys{"peft_type",
+                                          "peft_version",
+                                          "task_type",
+                                          "base_model_name_or_path",
+                                          "revision",
+                                          "inference_mode",
+                                          "auto_mapping",
+                                          "fan_in_fan_out",
+                                          "init_lora_weights",
+                                          "modules_to_save",
+                                          "megatron_core",
+                                          "qalora_group_size",
+                                          "labels"};
   return keys;
 }
 
@@ -54,12 +61,15 @@ void save_adapter(const std::filesystem::path& folder, Model& model, Method& met
   const bool classifier = !model.head_modules().empty();
   config["task_type"] = classifier ? "SEQ_CLS" : "CAUSAL_LM";
   if (classifier) {
-    config["modules_to_save"] = model.head_modules();
+    std::vector<std::string> modules = method.settings().texts("modules_to_save");
+    for (const std::string& head : model.head_modules())
+      if (std::find(modules.begin(), modules.end(), head) == modules.end()) modules.push_back(head);
+    config["modules_to_save"] = modules;
     config["labels"] = labels;
   }
   config["fan_in_fan_out"] = model.info().model_type == "gpt2";
   std::vector<NamedTensor> tensors;
-  visit_trained(model, method, [&](const std::string& name, Parameter& p) {
+  visit_saved(model, method, [&](const std::string& name, Parameter& p) {
     tensors.push_back({name, p.var.value()});
   });
   save_safetensors(folder / "adapter_model.safetensors", tensors);
@@ -85,8 +95,10 @@ AdapterConfig read_adapter_config(const std::filesystem::path& folder) {
       settings[key] = value;
     else
       require(is_neutral(value),
-              "{}: '{}' is {}, which this version does not support and would change the result",
-              file.string(), key, value.dump());
+              "{}: '{}' is {}, which the method {} here does not know and which may change the "
+              "result; its nearest keys: {}",
+              file.string(), key, value.dump(), info.name,
+              nearest(key, {keys.begin(), keys.end()}));
   }
   AdapterConfig out{&info, Settings(settings, file.string()), "", {}};
   if (config.contains("base_model_name_or_path") && config["base_model_name_or_path"].is_string())
@@ -102,7 +114,7 @@ std::unique_ptr<Method> load_adapter(const std::filesystem::path& folder,
   const std::filesystem::path file = folder / "adapter_model.safetensors";
   const auto tensors = SafetensorsFile::open(file);
   std::set<std::string> used;
-  visit_trained(model, *method, [&](const std::string& name, Parameter& p) {
+  visit_saved(model, *method, [&](const std::string& name, Parameter& p) {
     require(tensors->has(name),
             "{}: tensor '{}' is missing; the adapter does not fit this base model", file.string(),
             name);
@@ -110,9 +122,10 @@ std::unique_ptr<Method> load_adapter(const std::filesystem::path& folder,
     require(t.shape() == p.shape,
             "{}: tensor '{}' is {}, but this base model and adapter_config.json ask for {}",
             file.string(), name, t.shape(), p.shape);
-    require(is_float(t.dtype()), "{}: tensor '{}' is {}, expected floating point", file.string(),
-            name, name_of(t.dtype()));
-    p.set(t.to(p.defined() ? p.var.dtype() : DType::f32));
+    const DType wanted = p.defined() ? p.var.dtype() : DType::f32;
+    require(is_float(t.dtype()) == is_float(wanted), "{}: tensor '{}' is {}, expected {}",
+            file.string(), name, name_of(t.dtype()), name_of(wanted));
+    p.set(t.to(wanted));
     used.insert(name);
   });
   for (const std::string& name : tensors->names()) {
