@@ -15,6 +15,7 @@
 #include "peft/hub_method.h"
 #include "peft/hub_names.h"
 #include "peft/initial.h"
+#include "peft/inserted_method.h"
 
 namespace lk {
 namespace {
@@ -84,11 +85,12 @@ class AdaMixBlock : public BlockAdapter {
   const bool* training_;  // the model's flag
 };
 
-class AdaMix : public Method {
+class AdaMix : public InsertedMethod {
  public:
   explicit AdaMix(const Settings& settings) : settings_(settings) {}
 
   void attach(Model& model, uint64_t seed) override {
+    remember(model);
     const int64_t d = model.info().hidden_size, count = settings_.integer("experts", 1, 1024);
     const double reduction = settings_.number("reduction_factor", 1e-6, 1e6);
     const int64_t b =

@@ -30,6 +30,7 @@ class PrefixTuning : public PromptMethod {
   }
 
   void attach(Model& model, uint64_t seed) override {
+    remember(model);
     const ModelInfo& info = model.info();
     const int64_t count = virtual_tokens(model), kv_dim = info.kv_heads * info.head_dim;
     const bool projection = settings_.boolean("prefix_projection");

@@ -172,6 +172,11 @@ TEST_CASE("inserted methods: count, frozen base, identity, gradient checkpointin
       CHECK(count == row.count(info.hidden_size, info.kv_heads * info.head_dim, info.layers));
 
     randomise(*model, *method);
+    const Tensor changed = test::hidden_of(*model, batch);
+    method->set_enabled(*model, false);
+    CHECK(test::max_difference(test::hidden_of(*model, batch), before) == 0);
+    method->set_enabled(*model, true);
+    CHECK(test::max_difference(test::hidden_of(*model, batch), changed) == 0);
     const auto trained = select_parameters(*model, *method);
     const auto gradients = [&] {
       dropout_state() = {9, 1};

@@ -11,6 +11,7 @@
 #include "nn/model.h"
 #include "nn/optim/optimizer.h"
 #include "nn/optim/schedule.h"
+#include "peft/method.h"
 
 namespace lk {
 
@@ -48,8 +49,9 @@ ModelInput as_input(const Batch& batch);
 
 // `groups`: what is trained. Called every `evaluate_every` steps (> 0) and at the end: `evaluate`
 // may print.
+// method: of fine-tuning; its loss term, callbacks and state take part.
 TrainResult train(Model& model, std::vector<ParamGroup> groups,
                   const std::vector<Example>& examples, const BatchLoss& loss,
-                  const TrainOptions& options);
+                  const TrainOptions& options, Method* method = nullptr);
 
 }  // namespace lk

@@ -43,7 +43,7 @@ std::string data(int records) {
 std::string finetune(const test::TempDir& dir, const std::string& output, const std::string& more) {
   return "bin/finetune --model " + (dir / "model").string() + " --train " +
          (dir / "train.tsv").string() + " --output " + (dir / output).string() +
-         " --method lora --rank 2 --lora-dropout 0.1 --batch-size 4 --max-steps 40 --save-steps 5 "
+         " --method lora --rank 2 --dropout 0.1 --batch-size 4 --max-steps 40 --save-steps 5 "
          "--seed 3 " +
          more;
 }
