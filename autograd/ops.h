@@ -32,6 +32,10 @@ Var phm_weight(const Var& rule, const Var& left, const Var& right);
 // W_hh: [4 h, h], b_ih, b_hh: [4 h], gates i, f, g, o; reverse: from the last row to the first.
 Var lstm(const Var& x, const Var& w_ih, const Var& w_hh, const Var& b_ih, const Var& b_hh,
          bool reverse = false);
+Var inverse(const Var& x);  // of a square matrix, f32 or f64
+// y[t, rows[i]] += values[i] * x[t, cols[i]], from 0: a sparse W [out, in] times x [T, in]. values
+// [n], places [2, n] int32 (rows, then cols).
+Var sparse_linear(const Var& x, const Var& values, const Tensor& places, int64_t out);
 
 // --- element by element
 // -------------------------------------------------------------------------------
@@ -48,6 +52,9 @@ Var silu(const Var& x);
 Var tanh(const Var& x);
 Var sigmoid(const Var& x);
 Var swiglu(const Var& gate, const Var& up);  // silu(gate) * up (Shazeer 2020)
+Var sin(const Var& x);
+Var cos(const Var& x);
+Var softmax(const Var& x);  // over the last dimension
 // Zeroes each element with probability p and scales the rest by 1 / (1 - p). Each call takes the
 // next stream of dropout_state(); p = 0 returns x.
 Var dropout(const Var& x, float p);
@@ -69,6 +76,11 @@ Var concat_rows(const std::vector<Var>& parts);                // along the firs
 std::vector<Var> split_columns(const Var& x,
                                const std::vector<int64_t>& widths);  // [T, sum] -> [T, w_i]
 Var concat_columns(const std::vector<Var>& parts);
+Var view(const Var& x, const Shape& shape);  // the same elements in a row
+// The last two dimensions exchanged: [m, n] -> [n, m], [b, m, n] -> [b, n, m].
+Var transpose(const Var& x);
+// y[i] = x[index[i]] over the elements in a row, 0 where index[i] is -1.
+Var take(const Var& x, std::shared_ptr<const std::vector<int32_t>> index, const Shape& shape);
 // [T, d] -> [B, d], the mean over each document of `offsets` [B + 1].
 Var mean_pool(const Var& x, std::span<const int32_t> offsets);
 
@@ -112,6 +124,9 @@ Var linear_cross_entropy(const Var& x, const Var& weight, const Var& bias,
                          std::span<const int32_t> labels);
 // The same from logits [B, C].
 Var cross_entropy(const Var& logits, std::span<const int32_t> labels);
-Var sum(const Var& x);  // -> f32 [1] (f64 beside f64)
+// Sum over rows of KL(softmax(target) || softmax(logits)), both [B, C]; the target is a constant.
+Var kl_divergence(const Var& logits, const Tensor& target);
+Var sum(const Var& x);             // -> f32 [1] (f64 beside f64)
+Var frobenius_norm(const Var& x);  // sqrt(sum x^2), likewise; its gradient at 0 is 0
 
 }  // namespace lk

@@ -94,12 +94,6 @@ class EmbeddedAdapter : public Adapter {
   virtual Var forward(const Var& embedded, Packing& packing) = 0;  // [T, d] -> [T', d]
 };
 
-// Before the language-model head.
-class OutputAdapter : public Adapter {
- public:
-  virtual Var forward(const Var& h) = 0;  // [T, d] -> [T, d]
-};
-
 // What most input adapters do: puts tokens [P, d] (any float dtype) before every document. They
 // take the document's first P positions and type 0, and carry no label but a first label.
 Var put_before(const Var& tokens, const Var& embedded, Packing& packing);

@@ -32,6 +32,7 @@ class Linear {
   Weight& weight() const { return *weight_; }
   void set_weight(std::unique_ptr<Weight> weight) { weight_ = std::move(weight); }
   Parameter& bias() { return bias_; }
+  const Parameter& bias() const { return bias_; }
   std::vector<std::shared_ptr<LinearAdapter>>& adapters() { return adapters_; }
   void visit(const ParameterVisitor& f);  // the base's own parameters
 

@@ -85,7 +85,6 @@ class Model {
     return target_input_adapters_;
   }
   std::vector<std::shared_ptr<EmbeddedAdapter>>& embedded_adapters() { return embedded_adapters_; }
-  std::vector<std::shared_ptr<OutputAdapter>>& output_adapters() { return output_adapters_; }
   // The longest document that may go in: the context less what input adapters take of it.
   int64_t max_length() const;
   // Where the documents of the latest pass lie (input adapters have moved them), for adapters that
@@ -103,10 +102,6 @@ class Model {
   Var run_input_adapters(Var x, Packing& packing,
                          const std::vector<std::shared_ptr<InputAdapter>>& adapters);
   Var run_embedded_adapters(Var x, ModelInput& input);
-  Var run_output_adapters(Var h) const {
-    for (const auto& adapter : output_adapters_) h = adapter->forward(h);
-    return h;
-  }
   static Var run_adapters(const std::vector<std::shared_ptr<BlockAdapter>>& adapters, Var h,
                           const Sublayer& at) {
     for (const auto& adapter : adapters) h = adapter->forward(h, at);
@@ -117,7 +112,6 @@ class Model {
   std::vector<Block> blocks_;
   std::vector<std::shared_ptr<InputAdapter>> input_adapters_, target_input_adapters_;
   std::vector<std::shared_ptr<EmbeddedAdapter>> embedded_adapters_;
-  std::vector<std::shared_ptr<OutputAdapter>> output_adapters_;
   std::shared_ptr<const Packing> packing_ = std::make_shared<const Packing>();
 };
 

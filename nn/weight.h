@@ -2,6 +2,7 @@
 // which.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "nn/parameter.h"
@@ -19,6 +20,11 @@ class Weight {
   virtual Tensor dense(DType dtype) const = 0;
   // Replaces the values by those of w [out, in] (merging an adapter).
   virtual void assign(const Tensor& w) = 0;
+  // What puts the present values back, to the bit, after assign(); it may be called while this
+  // lives.
+  virtual std::function<void()> snapshot() {
+    return [this, values = dense(DType::f32)] { assign(values); };
+  }
   virtual void visit(const ParameterVisitor& f) = 0;
 };
 
@@ -35,6 +41,9 @@ class DenseWeight : public Weight {
   int64_t out_features() const override { return out_; }
   Tensor dense(DType dtype) const override;
   void assign(const Tensor& w) override;
+  std::function<void()> snapshot() override {
+    return [this, values = parameter_.var.value()] { parameter_.set(values); };
+  }
   void visit(const ParameterVisitor& f) override { f(parameter_); }
   Parameter& parameter() { return parameter_; }
   const Parameter& parameter() const { return parameter_; }

@@ -7,6 +7,7 @@
 #include "engine/files/atomic_file.h"
 #include "engine/files/json.h"
 #include "engine/files/safetensors.h"
+#include "peft/nearest.h"
 
 namespace lk {
 namespace {
@@ -14,14 +15,11 @@ namespace {
 using nlohmann::json;
 
 // The model's own weights that train, with their names in the file.
-void visit_selected(Model& model, const Method& method,
+void visit_selected(Model& model, Method& method,
                     const std::function<void(const std::string& file_name, Parameter&)>& f) {
-  const std::vector<std::string> heads = model.head_modules();
+  const auto trains = trained_weights(model, method);
   model.visit_parameters([&](Parameter& p) {
-    const bool head = std::any_of(heads.begin(), heads.end(), [&](const std::string& h) {
-      return p.name.rfind(h + ".", 0) == 0;
-    });
-    if (head || method.selects(p.name)) f(method.file_name(p.name), p);
+    if (trains(p.name)) f(method.file_name(p.name), p);
   });
 }
 
@@ -49,7 +47,7 @@ const std::set<std::string>& known_keys() {
   static const std::set<std::string> keys{
       "peft_type", "peft_version", "task_type", "base_model_name_or_path", "revision",
       "inference_mode", "auto_mapping", "fan_in_fan_out", "init_lora_weights", "modules_to_save",
-      "lorikeet", "megatron_core", "qalora_group_size", "labels",
+      "megatron_core", "qalora_group_size", "labels",
       // What prompt methods note of the base; it follows from the model.
       "token_dim", "num_layers", "num_attention_heads", "num_transformer_submodules",
       "tokenizer_name_or_path", "tokenizer_kwargs"};
@@ -118,7 +116,10 @@ void save_adapter(const std::filesystem::path& folder, Model& model, Method& met
   const bool classifier = !model.head_modules().empty();
   config["task_type"] = task_type(model.info());
   if (classifier) {
-    config["modules_to_save"] = model.head_modules();
+    std::vector<std::string> modules = method.settings().texts("modules_to_save");
+    for (const std::string& head : model.head_modules())
+      if (std::find(modules.begin(), modules.end(), head) == modules.end()) modules.push_back(head);
+    config["modules_to_save"] = modules;
     config["labels"] = labels;
   }
   config["fan_in_fan_out"] = model.info().model_type == "gpt2";
@@ -152,8 +153,10 @@ AdapterConfig read_adapter_config(const std::filesystem::path& folder) {
       settings[key] = value;
     else
       require(is_neutral(value),
-              "{}: '{}' is {}, which this version does not support and would change the result",
-              file.string(), key, value.dump());
+              "{}: '{}' is {}, which the method {} here does not know and which may change the "
+              "result; its nearest keys: {}",
+              file.string(), key, value.dump(), info.name,
+              nearest(key, {keys.begin(), keys.end()}));
   }
   AdapterConfig out{&info, Settings(settings, file.string()), "", {}};
   if (config.contains("base_model_name_or_path") && config["base_model_name_or_path"].is_string())

@@ -5,22 +5,23 @@ namespace lk {
 AdapterTensors::AdapterTensors(const std::filesystem::path& file)
     : file_(file.string()), tensors_(SafetensorsFile::open(file)) {}
 
-Tensor AdapterTensors::take(const std::string& name, const Shape& shape) {
+Tensor AdapterTensors::take(const std::string& name, const Shape& shape, DType like) {
   require(has(name), "{}: tensor '{}' is missing; the adapter does not fit this base model", file_,
           name);
   const Tensor t = tensors_->get(name);
   require(t.shape() == shape,
           "{}: tensor '{}' is {}, but this base model and adapter_config.json ask for {}", file_,
           name, t.shape(), shape);
-  require(is_float(t.dtype()), "{}: tensor '{}' is {}, expected floating point", file_, name,
-          name_of(t.dtype()));
+  require(is_float(t.dtype()) == is_float(like), "{}: tensor '{}' is {}, expected {}", file_, name,
+          name_of(t.dtype()), name_of(like));
   taken_.insert(name);
   return t;
 }
 
 void AdapterTensors::take(const std::string& name, Parameter& p) {
   const CategoryScope weights(Category::weights);
-  p.set(take(name, p.shape).to(p.defined() ? p.var.dtype() : DType::f32));
+  const DType wanted = p.defined() ? p.var.dtype() : DType::f32;
+  p.set(take(name, p.shape, wanted).to(wanted));
 }
 
 void AdapterTensors::require_all_taken() const {

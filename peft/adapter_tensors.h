@@ -15,8 +15,8 @@ class AdapterTensors {
  public:
   explicit AdapterTensors(const std::filesystem::path& file);
   bool has(const std::string& name) const { return tensors_->has(name); }
-  // Error when it is missing, of another shape or no float.
-  Tensor take(const std::string& name, const Shape& shape);
+  // Error when it is missing, of another shape, or a float where `like` is none or the reverse.
+  Tensor take(const std::string& name, const Shape& shape, DType like = DType::f32);
   // The same as the value of `p`, in p's dtype (f32 where it has none yet).
   void take(const std::string& name, Parameter& p);
   // Error for a tensor that nobody took.

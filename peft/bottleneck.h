@@ -60,7 +60,7 @@ class Bottleneck : public BlockAdapter {
   void initialise(uint64_t seed, uint64_t& stream);
   Var forward(const Var& h, const Sublayer& at) override;
   void visit(const ParameterVisitor& f) override;
-  const Tensor& latest_gate() const { return gate_.latest(); }
+  const Gate& gate() const { return gate_; }
 
  private:
   BottleneckOptions options_;

@@ -4,17 +4,22 @@
 #include "peft/selective.h"
 
 namespace lk {
+namespace {
+
+class Full : public Selective {
+ public:
+  using Selective::Selective;
+
+ protected:
+  void choose(Model& model, std::set<std::string>& chosen) const override {
+    model.visit_parameters([&](const Parameter& p) { chosen.insert(p.name); });
+  }
+};
+
+}  // namespace
 
 MethodInfo full_info() {
-  return {"full",
-          "",
-          "every weight",
-          "the baseline of all papers",
-          5e-5,
-          {},
-          [](const Settings& settings) -> std::unique_ptr<Method> {
-            return std::make_unique<Selective>(settings, [](const std::string&) { return true; });
-          }};
+  return {"full", "", "every weight", "the baseline of all papers", 5e-5, {}, make_method<Full>};
 }
 
 }  // namespace lk

@@ -15,7 +15,10 @@ void Gate::initialise(uint64_t seed, uint64_t stream) {
 
 Var Gate::operator()(const Var& x, std::span<const int32_t> offsets) {
   const Var g = mean_pool(sigmoid(linear(x, weight_.var, bias_.var)), offsets);
-  latest_ = g.value();
+  if (!grad_enabled()) {
+    for (const double v : g.value().to_vector<double>()) total_ += v;
+    count_ += g.value().numel();
+  }
   return g;
 }
 

@@ -12,15 +12,16 @@ class Gate {
   // prefix: of the parameters' names; heads: k
   Gate(const std::string& prefix, int64_t d, int64_t heads = 1);
   void initialise(uint64_t seed, uint64_t stream);  // W ~ N(0, 0.02^2), b = 0: g starts near 0.5
-  // g [B, k] in the dtype of x; noted for reports.
+  // g [B, k] in the dtype of x. What passes without a tape give is noted for reports.
   Var operator()(const Var& x, std::span<const int32_t> offsets);
   void visit(const ParameterVisitor& f) { f(weight_), f(bias_); }
-  // Of the latest pass, [B, k].
-  const Tensor& latest() const { return latest_; }
+  // The mean over the documents noted so far and over k; NaN before any.
+  double mean() const { return total_ / static_cast<double>(count_); }
 
  private:
   Parameter weight_, bias_;
-  Tensor latest_;
+  double total_ = 0;
+  int64_t count_ = 0;
 };
 
 // Rows of y [T, d] times the number of their document, g [B, 1].

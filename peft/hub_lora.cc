@@ -142,7 +142,7 @@ class HubLora : public LinearAdapter {
     }
     linear.weight().assign(w);
   }
-  const Tensor& latest_gate() const { return gate_.latest(); }
+  const Gate& gate() const { return gate_; }
 
  private:
   // Rows of part i of B.
@@ -218,7 +218,7 @@ class LoraPart : public HubPart {
   }
   void visit_gates(const GateVisitor& f) override {
     if (!options_.gated) return;
-    for (const auto& [linear, lora] : targets_) f("lora " + linear->name(), lora->latest_gate());
+    for (const auto& [linear, lora] : targets_) f("lora " + linear->name(), lora->gate());
   }
 
  private:

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "peft/hub_part.h"
+#include "peft/inserted_method.h"
 
 namespace lk {
 namespace {
@@ -21,7 +22,7 @@ bool is_norm(const std::string& parameter) {
   return last.find("orm") != std::string::npos || last.rfind("ln_", 0) == 0;
 }
 
-class HubMethod : public Method {
+class HubMethod : public InsertedMethod {
  public:
   HubMethod(const Settings& settings, const json& config) : settings_(settings) {
     if (!settings_.has("adapterhub")) {
@@ -35,6 +36,7 @@ class HubMethod : public Method {
       parts_.push_back(make_hub_part(Settings(part, settings_.source())));
   }
   void attach(Model& model, uint64_t seed) override {
+    remember(model);
     json file = settings_.json()["adapterhub"];
     const HubNames names(model, file.value("name", "lorikeet"));
     if (!model.info().causal) file["config"].erase("parallel_input");  // one and the same there
@@ -151,11 +153,8 @@ std::vector<std::pair<std::string, double>> mean_gates(Method& method) {
   const auto* hub = dynamic_cast<HubMethod*>(&method);
   if (!hub) return out;
   for (const auto& part : hub->parts())
-    part->visit_gates([&](const std::string& place, const Tensor& gate) {
-      double total = 0;
-      for (int64_t i = 0; i < gate.numel(); ++i) total += gate.item(i);
-      if (gate.defined()) out.emplace_back(place, total / static_cast<double>(gate.numel()));
-    });
+    part->visit_gates(
+        [&](const std::string& place, const Gate& gate) { out.emplace_back(place, gate.mean()); });
   return out;
 }
 

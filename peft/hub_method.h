@@ -16,7 +16,8 @@ nlohmann::json hub_lora(const nlohmann::json& changes);
 // Any configuration as JSON text; what folders are read as.
 MethodInfo adapterhub_info();
 
-// The gates of the latest pass, averaged over documents: a line for each place.
+// The gates by place (UniPELT), averaged over the documents of all passes without a tape so far;
+// empty for methods without gates.
 std::vector<std::pair<std::string, double>> mean_gates(Method& method);
 
 }  // namespace lk

@@ -56,7 +56,7 @@ class BottleneckPart : public HubPart {
   void visit_gates(const GateVisitor& f) override {
     if (!options_.gated) return;
     for (size_t l = 0; l < adapters_.all().size(); ++l)
-      f(fmt::format("adapter {}", l), adapters_.all()[l]->latest_gate());
+      f(fmt::format("adapter {}", l), adapters_.all()[l]->gate());
   }
 
  private:
@@ -169,8 +169,7 @@ class PrefixPart : public HubPart {
   }
   void merge() override { cannot_merge("a prefix", "no weight of the base can hold it"); }
   void visit_gates(const GateVisitor& f) override {
-    for (size_t l = 0; l < gated_.size(); ++l)
-      f(fmt::format("prefix {}", l), gated_[l]->gate().latest());
+    for (size_t l = 0; l < gated_.size(); ++l) f(fmt::format("prefix {}", l), gated_[l]->gate());
   }
 
  private:

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "peft/adapter_tensors.h"
+#include "peft/gate.h"
 #include "peft/hub_names.h"
 #include "peft/settings.h"
 
@@ -20,8 +21,8 @@ class HubPart {
   virtual void read(AdapterTensors& file);
   // Into the base's weights; Error where that is impossible.
   virtual void merge() = 0;
-  // The latest pass's gates by place, each [documents, k]; empty without gates.
-  using GateVisitor = std::function<void(const std::string& place, const Tensor& gate)>;
+  // The gates by place, where there are some.
+  using GateVisitor = std::function<void(const std::string& place, const Gate& gate)>;
   virtual void visit_gates(const GateVisitor& /*f*/) {}
 };
 

@@ -42,12 +42,6 @@ Var NiceCoupling::forward(const Var& x) const {
   return concat_columns({y1, add(parts[1], half(y1, 1))});
 }
 
-Var NiceCoupling::inverse(const Var& y) const {
-  const std::vector<Var> parts = split_columns(y, {first_, second_});
-  const Var x2 = add(parts[1], scale(half(parts[0], 1), -1.0f));
-  return concat_columns({add(parts[0], scale(half(x2, 0), -1.0f)), x2});
-}
-
 void NiceCoupling::visit(const ParameterVisitor& f) {
   for (Parameter& p : parameters_) f(p);
 }
@@ -60,20 +54,12 @@ struct Entrance : EmbeddedAdapter {
   void visit(const ParameterVisitor& f) override { coupling->visit(f); }
 };
 
-struct Exit : OutputAdapter {
-  std::shared_ptr<NiceCoupling> coupling;
-  Var forward(const Var& h) override { return coupling->inverse(h); }
-  void visit(const ParameterVisitor& f) override { coupling->visit(f); }
-};
-
 }  // namespace
 
 void plug_in(Model& model, const std::shared_ptr<NiceCoupling>& coupling) {
   const auto entrance = std::make_shared<Entrance>();
-  const auto exit = std::make_shared<Exit>();
-  entrance->coupling = exit->coupling = coupling;
+  entrance->coupling = coupling;
   model.embedded_adapters().push_back(entrance);
-  model.output_adapters().push_back(exit);
 }
 
 }  // namespace lk

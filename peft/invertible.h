@@ -1,7 +1,9 @@
 // Invertible adapters (Pfeiffer et al. 2020, arXiv:2005.00052, section 3.2): around the embedding,
 // after the NICE coupling of Dinh et al. (2015). With x = [x1, x2] halved along d:
-//   y1 = x1 + F(x2), y2 = x2 + G(y1);       its inverse stands before a tied language-model head
-// F, G: Linear(d/2, d/2/reduction), an activation, Linear back.
+//   y1 = x1 + F(x2), y2 = x2 + G(y1)         F, G: Linear(d/2, d/2/reduction), activation, Linear
+//   back
+// The paper puts the inverse before a tied language-model head; AdapterHub does so for its own
+// heads alone, and its models with the base's head, which these files are for, do without.
 #pragma once
 
 #include "nn/model.h"
@@ -16,7 +18,6 @@ class NiceCoupling {
   NiceCoupling(const std::string& name, int64_t d, const Settings& settings);
   void initialise(uint64_t seed);
   Var forward(const Var& x) const;
-  Var inverse(const Var& y) const;
   void visit(const ParameterVisitor& f);
 
  private:
@@ -26,7 +27,7 @@ class NiceCoupling {
   std::vector<Parameter> parameters_;  // F: W, b, W, b; G: the same
 };
 
-// Plugs a coupling in around the model.
+// Plugs a coupling in after the model's embedding.
 void plug_in(Model& model, const std::shared_ptr<NiceCoupling>& coupling);
 
 }  // namespace lk

@@ -1,119 +1,175 @@
 // LoRA: Low-Rank Adaptation of Large Language Models (Hu et al. 2021, arXiv:2106.09685), eq. 3:
-//   h = W0 x + (alpha / r) B A x        A [r, in], B [out, r]
+//   h = W0 x + s B A x         A [r, in], B [out, r], s = alpha / r
 // A starts Kaiming-uniform, U(-1/sqrt(in), 1/sqrt(in)), as the authors' code has it, and B at zero,
-// so that training starts from the base. rsLoRA (Kalajdzievski 2023) scales by alpha / sqrt(r).
-// Trained: r (in + out) numbers for each layer.
+// so that training starts from the base. Of an embedding E: row i is E_i + s B A_:i, A [r, V] = 0,
+// B [d, r] ~ N(0, 1). Trained: r (in + out) numbers for each layer.
+//
+// rsLoRA (Kalajdzievski 2023, arXiv:2312.03732): s = alpha / sqrt(r).
+// DoRA (Liu et al. 2024, arXiv:2402.09353), eq. 5: W' = m (W0 + s B A) / ||W0 + s B A||, the norm
+// of each output row held constant in the backward pass; m [out] starts at ||W0||. LoRA+ (Hayou et
+// al. 2024, arXiv:2402.12354): B learns `loraplus_lr_ratio` times as fast as A.
 #include "peft/lora.h"
 
 #include <cmath>
-#include <set>
+#include <nlohmann/json.hpp>
 
 #include "autograd/ops.h"
-#include "engine/gemm.h"
-#include "engine/rng.h"
-#include "peft/targets.h"
+#include "peft/linear_method.h"
+#include "peft/lora_start.h"
 
 namespace lk {
 namespace {
 
-class LoraAdapter : public LinearAdapter {
+class LoraPart : public LinearAdapter {
  public:
-  LoraAdapter(const Linear& linear, int64_t r, double scale, float dropout)
-      : a_("base_model.model." + linear.name() + ".lora_A.weight", {r, linear.in_features()}),
-        b_("base_model.model." + linear.name() + ".lora_B.weight", {linear.out_features(), r}),
+  LoraPart(Place& place, const LoraStart& start, double scale, float dropout)
+      : a_(place.parameter("lora_A.weight", start.a)),
+        b_(place.parameter("lora_B.weight", start.b)),
         scale_(static_cast<float>(scale)),
-        dropout_(dropout) {}
+        dropout_(dropout),
+        model_(place.model) {}
+  Var forward(const Linear&, const Var& x, const Inner& inner) override { return sum(x, inner(x)); }
+  void visit(const ParameterVisitor& f) override { f(a_), f(b_); }
 
-  void init(uint64_t seed, uint64_t stream) {
-    const CategoryScope weights(Category::weights);
-    const double bound = 1.0 / std::sqrt(static_cast<double>(a_.shape[1]));
-    Random random(seed, stream);
-    Tensor a = Tensor::empty(a_.shape, DType::f32);
-    for (float& x : a.span<float>())
-      x = static_cast<float>((2.0 * random.uniform53() - 1.0) * bound);
-    a_.set(a);
-    b_.set(Tensor::zeros(b_.shape, DType::f32));
+ protected:
+  Var sum(const Var& x, Var base) const {  // base + s B A dropout(x)
+    return low_rank_add(std::move(base), dropout(x, model_.training ? dropout_ : 0.0f), a_.var,
+                        b_.var, scale_);
+  }
+  Parameter a_, b_;
+  float scale_, dropout_;
+  const Model& model_;
+};
+
+class DoraPart : public LoraPart {
+ public:
+  DoraPart(Place& place, const LoraStart& start, double scale, float dropout)
+      : LoraPart(place, start, scale, dropout),
+        square_norm_(row_squares(*place.linear, place.dtype())) {
+    const Tensor m = norm(*place.linear);
+    m_ = place.parameter("lora_magnitude_vector", m);
   }
 
-  Var forward(const Linear&, const Var& x, const Inner& inner) override {
-    return low_rank_add(inner(x), dropout(x, *training_ ? dropout_ : 0.0f), a_.var, b_.var, scale_);
+  // With g = m / ||W0 + s B A||: y = g (W0 x + s B A x) + b, where W0 x + b is the inner result.
+  Var forward(const Linear& linear, const Var& x, const Inner& inner) override {
+    const Tensor n = norm(linear);
+    Tensor inverse = Tensor::empty(n.shape(), n.dtype());
+    visit_float(n.dtype(), [&](auto type) {
+      using T = decltype(type);
+      for (int64_t i = 0; i < n.numel(); ++i)
+        inverse.data<T>()[i] = static_cast<T>(1.0f) / n.data<T>()[i];
+    });
+    const Var g = mul(m_.var, inverse);
+    const Var y = mul_row(sum(x, inner(x)), g);
+    if (!linear.has_bias()) return y;
+    const Var b = cast(linear.bias().var, g.dtype());
+    return add_row(y, add(b, lk::scale(mul(b, g), -1.0f)));
   }
+  void visit(const ParameterVisitor& f) override { f(a_), f(b_), f(m_); }
 
-  // (alpha / r) B A, [out, in]
-  Tensor delta() const {
-    Tensor d = Tensor::empty({b_.shape[0], a_.shape[1]}, DType::f32);
-    gemm(d, b_.var.value(), a_.var.value(), {.alpha = scale_});
-    return d;
+ private:
+  static Tensor row_squares(const Linear& linear, DType dtype) {
+    const Tensor w = linear.weight().dense(dtype);
+    Tensor out = Tensor::zeros({w.dim(0)}, DType::f64);
+    for (int64_t i = 0; i < w.numel(); ++i)
+      out.data<double>()[i / w.dim(1)] += w.item(i) * w.item(i);
+    return out;
+  }
+  // ||W0 + s B A|| by rows without a matrix of that size: ||w||^2 + 2 s b.(w A^T) + s^2 b A A^T
+  // b^T.
+  Tensor norm(const Linear& linear) const {
+    const NoGrad no_grad;
+    const Var a = cast(a_.var, model_.compute_dtype());
+    const int64_t r = a_.shape[0], out = b_.shape[0];
+    const Tensor wa = linear.weight().apply(a, {}).value();                // [r, out]
+    const Tensor aa = lk::linear(a_.var.value(), a_.var.value()).value();  // [r, r]
+    Tensor n = Tensor::empty({out}, b_.var.dtype());
+    visit_float(n.dtype(), [&](auto type) {
+      using T = decltype(type);
+      for (int64_t o = 0; o < out; ++o) {
+        double total = square_norm_.item(o);
+        for (int64_t i = 0; i < r; ++i) {
+          const double b = b_.var.value().item(o * r + i);
+          total += 2.0 * scale_ * b * wa.item(i * out + o);
+          for (int64_t j = 0; j < r; ++j)
+            total += static_cast<double>(scale_) * scale_ * b * aa.item(i * r + j) *
+                     b_.var.value().item(o * r + j);
+        }
+        n.data<T>()[o] = static_cast<T>(static_cast<acc_t<T>>(std::sqrt(std::max(total, 1e-24))));
+      }
+    });
+    return n;
+  }
+  Tensor square_norm_;  // [out], of W0
+  Parameter m_;
+};
+
+class LoraEmbedding : public EmbeddingAdapter {
+ public:
+  LoraEmbedding(Place& place, int64_t r, double scale)
+      : a_(place.parameter("lora_embedding_A", place.constant({r, place.in}, 0))),
+        b_(place.parameter("lora_embedding_B", place.normal({place.out, r}, 1.0))),
+        scale_(static_cast<float>(scale)) {}
+  Var forward(const Embedding&, std::span<const int32_t> ids, const Inner& inner) override {
+    const Var base = inner(ids);
+    const Var u = embedding(transpose(a_.var), ids, base.dtype());  // [T, r]
+    return add(base, lk::scale(linear(u, b_.var), scale_));
   }
   void visit(const ParameterVisitor& f) override { f(a_), f(b_); }
-  void watch(const bool* training) { training_ = training; }
 
  private:
   Parameter a_, b_;
-  float scale_, dropout_;
-  const bool* training_ = nullptr;  // the model's flag: dropout acts only then
+  float scale_;
 };
 
-class Lora : public Method {
+class Lora : public LinearMethod {
  public:
   explicit Lora(const Settings& settings)
-      : settings_(settings), bias_(settings.has("bias") ? settings.text("bias") : "none") {
-    require(bias_ == "none" || bias_ == "all" || bias_ == "lora_only",
-            "{}: 'bias' is '{}'; expected none, all or lora_only", settings.source(), bias_);
+      : LinearMethod(settings),
+        start_(settings.has("init_lora_weights") ? text_of("init_lora_weights") : "true"),
+        dropout_(static_cast<float>(settings.number("lora_dropout", 0, 0.99))),
+        rank_stabilized_(settings.boolean("use_rslora")),
+        dora_(settings.boolean("use_dora")),
+        ratio_(settings.has("loraplus_lr_ratio") ? settings.number("loraplus_lr_ratio", 1e-3, 1e6)
+                                                 : 1.0) {}
+  double lr_scale(const std::string& parameter) const override {
+    return parameter.ends_with(".lora_B.weight") ? ratio_ : 1.0;
   }
 
-  void attach(Model& model, uint64_t seed) override {
-    const int64_t r = settings_.integer("r", 1, 1 << 16);
-    const double alpha = settings_.number("lora_alpha", 0, 1e9);
-    const bool rank_stabilized = settings_.boolean("use_rslora");
-    const auto p = static_cast<float>(settings_.number("lora_dropout", 0, 0.99));
-    const double scale =
-        alpha / (rank_stabilized ? std::sqrt(static_cast<double>(r)) : static_cast<double>(r));
-    uint64_t stream = 1;
-    for (Linear* linear : target_linears(model, settings_)) {
-      auto adapter = std::make_shared<LoraAdapter>(*linear, r, scale, p);
-      adapter->init(seed, stream++);
-      adapter->watch(&model.training);
-      linear->adapters().push_back(adapter);
-      targets_.emplace_back(linear, adapter);
-      biases_.insert(linear->name() + ".bias");
+ protected:
+  std::shared_ptr<LinearAdapter> make_part(Place& place) override {
+    const int64_t r = rank_of(settings_, "r", place);
+    const double scale = scale_of(place, r);
+    const LoraStart start = lora_start(place, start_, r, scale);
+    if (start.new_weight.defined()) {
+      base_replaced(*place.linear, place.linear->weight().snapshot());
+      place.linear->weight().assign(start.new_weight);
     }
+    if (dora_) return std::make_shared<DoraPart>(place, start, scale, dropout_);
+    return std::make_shared<LoraPart>(place, start, scale, dropout_);
   }
-
-  void visit(const ParameterVisitor& f) override {
-    for (auto& [linear, adapter] : targets_) adapter->visit(f);
+  std::shared_ptr<EmbeddingAdapter> make_embedding_part(Place& place) override {
+    require(!dora_, "{}: use_dora works in linear layers; target_modules names the embedding '{}'",
+            settings_.source(), place.module);
+    const int64_t r = rank_of(settings_, "r", place);
+    return std::make_shared<LoraEmbedding>(place, r, scale_of(place, r));
   }
-
-  bool selects(const std::string& parameter) const override {
-    if (bias_ == "lora_only") return biases_.count(parameter) > 0;
-    return bias_ == "all" && parameter.size() >= 5 &&
-           parameter.compare(parameter.size() - 5, 5, ".bias") == 0;
-  }
-
-  // HF PEFT wraps a target layer, so its own bias is called base_layer.bias.
-  std::string file_name(const std::string& parameter) const override {
-    if (!biases_.count(parameter)) return Method::file_name(parameter);
-    return "base_model.model." + parameter.substr(0, parameter.size() - 4) + "base_layer.bias";
-  }
-
-  void merge(Model&) override {
-    for (auto& [linear, adapter] : targets_) {
-      Tensor w = linear->weight().dense(DType::f32);
-      const Tensor d = adapter->delta();
-      for (int64_t i = 0; i < w.numel(); ++i) w.data<float>()[i] += d.data<float>()[i];
-      linear->weight().assign(w);
-      std::erase(linear->adapters(), std::static_pointer_cast<LinearAdapter>(adapter));
-    }
-    targets_.clear();
-  }
-
-  const Settings& settings() const override { return settings_; }
 
  private:
-  Settings settings_;
-  std::string bias_;
-  std::vector<std::pair<Linear*, std::shared_ptr<LoraAdapter>>> targets_;
-  std::set<std::string> biases_;
+  // A JSON value as text: true, false, or what a string holds.
+  std::string text_of(const std::string& key) const {
+    return settings_.is_text(key) ? settings_.text(key) : settings_.json()[key].dump();
+  }
+  double scale_of(const Place& place, int64_t r) const {
+    const double alpha = pattern_value(settings_, "alpha_pattern", place.module,
+                                       settings_.number("lora_alpha", 0, 1e9));
+    const auto rank = static_cast<double>(r);
+    return alpha / (rank_stabilized_ ? std::sqrt(rank) : rank);
+  }
+  std::string start_;
+  float dropout_;
+  bool rank_stabilized_, dora_;
+  double ratio_;
 };
 
 }  // namespace
@@ -121,19 +177,21 @@ class Lora : public Method {
 MethodInfo lora_info() {
   return {"lora",
           "LORA",
-          "a low-rank sum beside frozen linear layers",
+          "a low-rank sum beside frozen linear layers; also DoRA, PiSSA, OLoRA, LoRA+",
           "Hu et al. 2021, arXiv:2106.09685",
           1e-3,
-          {{"rank", "r", "8", "rank of A and B"},
-           {"alpha", "lora_alpha", "16", "the sum is scaled by alpha / rank"},
-           {"lora-dropout", "lora_dropout", "0.0", "dropout on the input of A"},
-           {"rslora", "use_rslora", "false", "scale by alpha / sqrt(rank)"},
-           {"lora-bias", "bias", "\"none\"", "train biases too: none, all, lora_only"},
-           {"target-modules", "target_modules", "null",
-            "names of linear layers, comma-separated, or all-linear, or a regular expression"}},
-          [](const Settings& settings) -> std::unique_ptr<Method> {
-            return std::make_unique<Lora>(settings);
-          }};
+          with_target_options(
+              {{"rank", "r", "8", "rank of A and B"},
+               {"alpha", "lora_alpha", "16", "the sum is scaled by alpha / rank"},
+               {"dropout", "lora_dropout", "0.0", "dropout on the input of A"},
+               {"rslora", "use_rslora", "false", "scale by alpha / sqrt(rank)"},
+               {"dora", "use_dora", "false", "DoRA: a magnitude for each output, trained apart"},
+               {"init", "init_lora_weights", "true",
+                "where A and B start: true, false, gaussian, pissa, olora"},
+               {"lora-plus", "loraplus_lr_ratio", "1.0", "LoRA+: the rate of B over that of A"},
+               {"rank-pattern", "rank_pattern", "{}", "ranks of modules: {\"q_proj\": 4}"},
+               {"alpha-pattern", "alpha_pattern", "{}", "alphas of modules, likewise"}}),
+          make_method<Lora>};
 }
 
 }  // namespace lk

@@ -9,6 +9,7 @@
 
 #include "engine/files/safetensors.h"
 #include "nn/model.h"
+#include "nn/optim/optimizer.h"
 #include "peft/adapter_tensors.h"
 #include "peft/settings.h"
 
@@ -35,14 +36,38 @@ class Method {
   virtual std::string file_name(const std::string& parameter) const {
     return "base_model.model." + parameter;
   }
+  // Frozen tensors of the method's own that its adapter file holds beside what trains.
+  virtual void visit_frozen(const ParameterVisitor&) {}
   // Puts what was learnt into the base weights and takes the parts out; Error where that is
   // impossible.
   virtual void merge(Model& model) = 0;
+  // Above 0, training passes twice over each batch and adds so much of the symmetric KL divergence
+  // of what the passes predict: for methods whose passes differ by chance.
+  virtual double consistency() const { return 0; }
+  // The reverse: base weights as they were, to the bit, and the parts back in.
+  virtual void unmerge(Model& model);
+  // Off, the model computes what its base does.
+  virtual void set_enabled(Model& model, bool on);
   // The keys of adapter_config.json.
   virtual const Settings& settings() const = 0;
+
+  // --- around the training loop; step counts updates from 0 ---
+  // Before the first update; Error when the settings do not fit so many.
+  virtual void start_training(int64_t /*total_steps*/) {}
+  // A term of the loss beside the data's, once per update; undefined where there is none.
+  virtual Var penalty() { return {}; }
+  // After the optimizer's step, while the gradients it used are still there.
+  virtual void after_update(int64_t /*step*/) {}
+  // Before the adapter is saved.
+  virtual void finish_training() {}
+  // The learning rate of a parameter over that of the run.
+  virtual double lr_scale(const std::string& /*parameter*/) const { return 1.0; }
+  // What a resumed run needs beside the parameters.
+  virtual void visit_state(const std::function<void(const std::string& name, Tensor& state)>&) {}
 };
 
-// One option of a method: a key of adapter_config.json and a flag of the command line.
+// One option of a method: a key of adapter_config.json and a flag of the command line (none: of
+// files only). The default's JSON type says how a flag is read: null or [] a list, {} an object.
 struct MethodOption {
   std::string flag, key, value, help;  // value: the default, as JSON text
 };
@@ -56,12 +81,27 @@ struct MethodInfo {
   std::unique_ptr<Method> (*make)(const Settings& settings);
 };
 
+// MethodInfo::make of a class that is built from Settings.
+template <class M>
+std::unique_ptr<Method> make_method(const Settings& settings) {
+  return std::make_unique<M>(settings);
+}
+
 const std::vector<MethodInfo>& methods();  // the registry
 const MethodInfo& find_method(
     const std::string& name);  // by name or peft_type; Error lists the known ones
 
-// Makes what the method selects and the task's new head trainable, everything else frozen; returns
+// Which of the model's own weights train: what the method selects, the task's head, and the modules
+// of `modules_to_save`. Error when such a module is not there; it names the nearest.
+std::function<bool(const std::string& parameter)> trained_weights(Model& model,
+                                                                  const Method& method);
+
+// Makes trained_weights and the method's own parameters trainable, everything else frozen; returns
 // the trained parameters with the names that adapter files give them.
 std::vector<Parameter*> select_parameters(Model& model, Method& method);
+
+// The same as an optimizer takes them: matrices decay, vectors do not, lr_scale as the method says.
+std::vector<ParamGroup> parameter_groups(const std::vector<Parameter*>& trained,
+                                         const Method& method, double weight_decay);
 
 }  // namespace lk

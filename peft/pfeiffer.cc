@@ -29,7 +29,7 @@ MethodInfo pfeiffer_info() {
            {"ln-before", "ln_before", "false", "a norm of its own before the adapter"},
            {"ln-after", "ln_after", "false", "and after it"},
            {"inv-adapter", "inv_adapter", "\"\"",
-            "nice: an invertible adapter around the embedding too"}},
+            "nice: an invertible adapter after the embedding too"}},
           [](const Settings& s) {
             nlohmann::json changes{{"reduction_factor", s.number("reduction_factor", 1e-6, 1e6)},
                                    {"non_linearity", s.text("non_linearity")},

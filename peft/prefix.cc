@@ -10,6 +10,7 @@
 // PEFT) or at 0 ("keep": AdapterHub).
 #include "peft/prefix.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "peft/prefix_encoder.h"
@@ -29,6 +30,7 @@ class PrefixTuning : public PromptMethod {
   }
 
   void attach(Model& model, uint64_t seed) override {
+    remember(model);
     const ModelInfo& info = model.info();
     const int64_t count = virtual_tokens(model), kv_dim = info.kv_heads * info.head_dim;
     const bool projection = settings_.boolean("prefix_projection");
@@ -41,8 +43,10 @@ class PrefixTuning : public PromptMethod {
         .dropout = static_cast<float>(settings_.number("prefix_dropout", 0, 0.99))};
     encoder_ = std::make_shared<PrefixEncoder>(shape);
     encoder_->initialise(settings_.number("prefix_init_std", 0, 100), seed);
+    // 500 steps as the authors; the rate falls with the width, whose units add up (3e-4 at 512).
     if (!init_ids_.empty())
-      encoder_->fit(activations_of(model, repeated(init_ids_, count)), 500, 1e-3);
+      encoder_->fit(activations_of(model, repeated(init_ids_, count)), 500,
+                    0.16 / static_cast<double>(std::max<int64_t>(shape.hidden, 16)));
     for (int64_t l = 0; l < info.layers; ++l)
       model.blocks()[static_cast<size_t>(l)].kv =
           std::make_shared<PrefixAdapter>(encoder_, l, &model.training);

@@ -58,6 +58,7 @@ class PromptTuning : public PromptMethod {
   }
 
   void attach(Model& model, uint64_t seed) override {
+    remember(model);
     const int64_t count = virtual_tokens(model), d = model.info().hidden_size;
     prompt_ = std::make_shared<Prompt>(count, d);
     initialise(model, seed);

@@ -2,11 +2,11 @@
 // result depends on no weight of it, so there is nothing to merge.
 #pragma once
 
-#include "peft/method.h"
+#include "peft/inserted_method.h"
 
 namespace lk {
 
-class PromptMethod : public Method {
+class PromptMethod : public InsertedMethod {
  public:
   explicit PromptMethod(const Settings& settings) : settings_(settings) {}
   bool selects(const std::string&) const override { return false; }

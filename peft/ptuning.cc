@@ -107,6 +107,7 @@ class PTuning : public PromptMethod {
   using PromptMethod::PromptMethod;
 
   void attach(Model& model, uint64_t seed) override {
+    remember(model);
     const std::string kind = settings_.text("encoder_reparameterization_type");
     require(kind == "MLP" || kind == "LSTM",
             "{}: encoder_reparameterization_type is '{}'; expected MLP or LSTM", settings_.source(),

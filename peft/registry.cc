@@ -1,15 +1,20 @@
 // The methods, one line each.
-#include <algorithm>
-
 #include "engine/error.h"
+#include "peft/adalora.h"
+#include "peft/adamix.h"
 #include "peft/bitfit.h"
 #include "peft/compacter.h"
 #include "peft/full.h"
+#include "peft/head.h"
 #include "peft/houlsby.h"
 #include "peft/hub_method.h"
+#include "peft/ia3.h"
+#include "peft/last_layers.h"
+#include "peft/ln_tuning.h"
 #include "peft/lora.h"
 #include "peft/mam.h"
 #include "peft/method.h"
+#include "peft/nearest.h"
 #include "peft/parallel.h"
 #include "peft/pfeiffer.h"
 #include "peft/prefix.h"
@@ -21,52 +26,40 @@
 namespace lk {
 
 const std::vector<MethodInfo>& methods() {
+  // clang-format off
   static const std::vector<MethodInfo> table{
-      full_info(),  //
-      bitfit_info(),     lora_info(),    prefix_info(),     prompt_info(),   ptuning_info(),
-      ptuning_v2_info(), houlsby_info(), pfeiffer_info(),   parallel_info(), compacter_info(),
-      mam_info(),        unipelt_info(), adapterhub_info(),
+      full_info(),
+      head_info(),
+      last_layers_info(),
+      bitfit_info(),
+      ln_tuning_info(),
+      lora_info(),
+      adalora_info(),
+      ia3_info(),
+      prefix_info(),
+      prompt_info(),
+      ptuning_info(),
+      ptuning_v2_info(),
+      houlsby_info(),
+      pfeiffer_info(),
+      parallel_info(),
+      compacter_info(),
+      mam_info(),
+      unipelt_info(),
+      adamix_info(),
+      adapterhub_info(),
   };
+  // clang-format on
   return table;
 }
 
 const MethodInfo& find_method(const std::string& name) {
-  std::string known;
+  std::vector<std::string> known;
   for (const MethodInfo& m : methods()) {
     if (m.name == name || (!m.peft_type.empty() && m.peft_type == name)) return m;
-    known += (known.empty() ? "" : ", ") + m.name;
+    known.push_back(m.name);
   }
-  fail("the method '{}' is not known (known: {})", name, known);
-}
-
-void Method::write(std::vector<NamedTensor>& file) {
-  visit([&](Parameter& p) { file.push_back({p.name, p.var.value()}); });
-}
-
-void Method::read(AdapterTensors& file) {
-  visit([&](Parameter& p) { file.take(p.name, p); });
-}
-
-std::vector<Parameter*> select_parameters(Model& model, Method& method) {
-  const std::vector<std::string> heads = model.head_modules();
-  const auto in_head = [&](const std::string& name) {
-    return std::any_of(heads.begin(), heads.end(),
-                       [&](const std::string& h) { return name.rfind(h + ".", 0) == 0; });
-  };
-  std::vector<Parameter*> out;
-  model.visit_parameters([&](Parameter& p) {
-    if (!method.selects(p.name) && !in_head(p.name)) {
-      p.freeze();
-      return;
-    }
-    p.make_trainable();
-    out.push_back(&p);
-  });
-  method.visit([&](Parameter& p) {
-    p.make_trainable();
-    out.push_back(&p);
-  });
-  return out;
+  fail("the method '{}' is not known (nearest first: {})", name, nearest(name, known, 0));
 }
 
 }  // namespace lk

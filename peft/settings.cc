@@ -73,6 +73,22 @@ std::vector<std::string> Settings::texts(const std::string& key) const {
   return out;
 }
 
+std::vector<int64_t> Settings::integers(const std::string& key) const {
+  std::vector<int64_t> out;
+  if (!has(key)) return out;
+  const auto& value = (*values_)[key];
+  const auto take = [&](const nlohmann::json& item) {
+    require(item.is_number_integer(), "{}: '{}' is {}; expected whole numbers", source_, key,
+            value.dump());
+    out.push_back(item.get<int64_t>());
+  };
+  if (value.is_array())
+    for (const auto& item : value) take(item);
+  else
+    take(value);
+  return out;
+}
+
 void Settings::set(const std::string& key, const nlohmann::json& value) { (*values_)[key] = value; }
 
 }  // namespace lk

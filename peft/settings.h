@@ -22,6 +22,10 @@ class Settings {
   bool boolean(const std::string& key) const;
   std::string text(const std::string& key) const;
   std::vector<std::string> texts(const std::string& key) const;  // a list; empty when absent
+  std::vector<std::string> texts_or_none(const std::string& key) const {  // empty for a string too
+    return is_text(key) ? std::vector<std::string>{} : texts(key);
+  }
+  std::vector<int64_t> integers(const std::string& key) const;  // a list, or one number
   bool is_text(const std::string& key) const;
   bool has_text(const std::string& key) const { return is_text(key) && !text(key).empty(); }
   void set(const std::string& key, const nlohmann::json& value);

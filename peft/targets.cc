@@ -6,6 +6,7 @@
 #include <set>
 
 #include "engine/error.h"
+#include "peft/nearest.h"
 
 namespace lk {
 namespace {
@@ -17,83 +18,128 @@ bool is_ending(const std::string& name, const std::string& end) {
 
 std::string last_part(const std::string& name) { return name.substr(name.rfind('.') + 1); }
 
-// Levenshtein distance.
-size_t distance(const std::string& a, const std::string& b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = row[0]++;
-    for (size_t j = 0; j < b.size(); ++j) {
-      const size_t above = row[j + 1];
-      row[j + 1] = std::min({row[j + 1] + 1, row[j] + 1, diagonal + (a[i] == b[j] ? 0 : 1)});
-      diagonal = above;
-    }
-  }
-  return row.back();
+[[noreturn]] void nothing_matches(const std::string& key, const std::vector<std::string>& modules,
+                                  const std::string& wanted) {
+  std::set<std::string> parts;
+  for (const std::string& m : modules) parts.insert(last_part(m));
+  fail(
+      "{}: '{}' matches no linear layer or embedding; this model has, nearest first: {} (or use "
+      "all-linear)",
+      key, wanted, nearest(wanted, {parts.begin(), parts.end()}, 0));
 }
 
-[[noreturn]] void nothing_matches(const std::vector<Linear*>& all, const std::string& wanted) {
-  std::set<std::string> parts;
-  for (const Linear* l : all) parts.insert(last_part(l->name()));
-  std::vector<std::string> near(parts.begin(), parts.end());
-  std::stable_sort(near.begin(), near.end(), [&](const std::string& a, const std::string& b) {
-    return distance(a, wanted) < distance(b, wanted);
+std::regex expression_of(const Settings& settings, const std::string& key,
+                         const std::string& pattern) {
+  try {
+    return std::regex(pattern);
+  } catch (const std::regex_error&) {
+    fail("{}: {} is '{}', not a regular expression", settings.source(), key, pattern);
+  }
+}
+
+// The block that a module belongs to, as HF PEFT reads it from the name; -1 outside.
+int64_t layer_of(const std::string& module, const std::vector<std::string>& patterns) {
+  const auto by = [&](const std::string& pattern) -> int64_t {
+    std::smatch m;
+    if (!std::regex_search(module, m, std::regex("^.*\\." + pattern + "\\.(\\d+)\\."))) return -1;
+    return std::stoll(m[1].str());
+  };
+  if (patterns.empty()) return by("[^.]*");
+  for (const std::string& p : patterns)
+    if (const int64_t found = by(p); found >= 0) return found;
+  return -1;
+}
+
+// A list of one name may be given as the name.
+std::vector<std::string> one_or_more(const Settings& settings, const std::string& key) {
+  if (settings.is_text(key)) return {settings.text(key)};
+  return settings.texts(key);
+}
+
+// Takes away what exclude_modules and layers_to_transform leave out.
+void narrow(std::set<std::string>& chosen, const Settings& settings) {
+  if (settings.has("exclude_modules")) {
+    const bool one = settings.is_text("exclude_modules");
+    const std::regex expression =
+        one ? expression_of(settings, "exclude_modules", settings.text("exclude_modules"))
+            : std::regex();
+    const auto names = one ? std::vector<std::string>{} : settings.texts("exclude_modules");
+    std::erase_if(chosen, [&](const std::string& m) {
+      return one ? std::regex_match(m, expression) : is_named(m, names);
+    });
+    require(!chosen.empty(), "{}: exclude_modules leaves no target", settings.source());
+  }
+  if (!settings.has("layers_to_transform")) return;
+  const std::vector<int64_t> layers = settings.integers("layers_to_transform");
+  const std::vector<std::string> patterns = one_or_more(settings, "layers_pattern");
+  std::set<int64_t> there;
+  std::erase_if(chosen, [&](const std::string& m) {
+    there.insert(layer_of(m, patterns));
+    return std::find(layers.begin(), layers.end(), layer_of(m, patterns)) == layers.end();
   });
-  std::string list;
-  for (const std::string& n : near) list += (list.empty() ? "" : ", ") + n;
-  fail(
-      "target_modules: '{}' matches no linear layer; this model has, nearest first: {} (or use "
-      "all-linear)",
-      wanted, list);
+  for (const int64_t l : layers)
+    require(there.count(l) > 0, "{}: layers_to_transform names layer {}; the targets have {}..{}",
+            settings.source(), l, *there.begin(), *there.rbegin());
 }
 
 }  // namespace
 
+bool is_named(const std::string& module, const std::vector<std::string>& names) {
+  return std::any_of(names.begin(), names.end(),
+                     [&](const std::string& n) { return is_ending(module, n); });
+}
+
 std::vector<std::string> default_targets(const std::string& model_type) {
   static const std::map<std::string, std::vector<std::string>> table{
-      {"bert", {"query", "value"}},    {"gpt2", {"c_attn"}},
-      {"llama", {"q_proj", "v_proj"}}, {"mistral", {"q_proj", "v_proj"}},
-      {"qwen2", {"q_proj", "v_proj"}}, {"qwen3", {"q_proj", "v_proj"}},
-      {"roberta", {"query", "value"}}, {"t5", {"q", "v"}}};
+      {"bert", {"query", "value"}},
+      {"roberta", {"query", "value"}},
+      {"gpt2", {"c_attn"}},
+      {"llama", {"q_proj", "v_proj"}},
+      {"mistral", {"q_proj", "v_proj"}},
+      {"qwen2", {"q_proj", "v_proj"}},
+      {"qwen3", {"q_proj", "v_proj"}},
+      {"t5", {"q", "v"}}};
   const auto found = table.find(model_type);
   return found == table.end() ? std::vector<std::string>{} : found->second;
 }
 
-std::vector<Linear*> target_linears(Model& model, const Settings& settings) {
-  std::vector<Linear*> all, chosen;
-  model.visit_linears([&](Linear& l) { all.push_back(&l); });
-  if (settings.is_text("target_modules")) {
+Targets find_targets(Model& model, const Settings& settings,
+                     const std::vector<std::string>& usual) {
+  std::vector<Linear*> linears;
+  std::vector<Embedding*> embeddings;
+  std::vector<std::string> modules;
+  model.visit_linears([&](Linear& l) { linears.push_back(&l), modules.push_back(l.name()); });
+  model.visit_embeddings(
+      [&](Embedding& e) { embeddings.push_back(&e), modules.push_back(e.name); });
+  std::set<std::string> chosen;
+  if (settings.is_text("target_modules") && settings.text("target_modules") == "all-linear") {
+    for (const Linear* l : linears)
+      if (l->role() != Role::head && l->role() != Role::pooler) chosen.insert(l->name());
+  } else if (settings.is_text("target_modules")) {
     const std::string pattern = settings.text("target_modules");
-    if (pattern == "all-linear") {
-      for (Linear* l : all)
-        if (l->role() != Role::head && l->role() != Role::pooler) chosen.push_back(l);
-      return chosen;
+    const std::regex expression = expression_of(settings, "target_modules", pattern);
+    for (const std::string& m : modules)
+      if (std::regex_match(m, expression)) chosen.insert(m);
+    if (chosen.empty()) nothing_matches("target_modules", modules, pattern);
+  } else {
+    std::vector<std::string> names = settings.texts("target_modules");
+    if (names.empty()) names = usual;
+    require(!names.empty(), "{}: there is no usual choice of target_modules for {}; name them",
+            settings.source(), model.info().model_type);
+    for (const std::string& name : names) {
+      bool hit = false;
+      for (const std::string& m : modules)
+        if (is_ending(m, name)) chosen.insert(m), hit = true;
+      if (hit) continue;
+      for (const Linear* l : linears)
+        if (name_of(l->role()) == name) chosen.insert(l->name()), hit = true;
+      if (!hit) nothing_matches("target_modules", modules, name);
     }
-    try {
-      const std::regex expression(pattern);
-      for (Linear* l : all)
-        if (std::regex_match(l->name(), expression)) chosen.push_back(l);
-    } catch (const std::regex_error&) {
-      fail("{}: target_modules is '{}', not a regular expression", settings.source(), pattern);
-    }
-    if (chosen.empty()) nothing_matches(all, pattern);
-    return chosen;
   }
-  std::vector<std::string> names = settings.texts("target_modules");
-  if (names.empty()) names = default_targets(model.info().model_type);
-  std::set<Linear*> hit;
-  for (const std::string& name : names) {
-    const size_t before = hit.size();
-    for (Linear* l : all)
-      if (is_ending(l->name(), name)) hit.insert(l);
-    if (hit.size() == before)
-      for (Linear* l : all)
-        if (name_of(l->role()) == name) hit.insert(l);
-    if (hit.size() == before) nothing_matches(all, name);
-  }
-  for (Linear* l : all)
-    if (hit.count(l)) chosen.push_back(l);
-  return chosen;
+  narrow(chosen, settings);
+  std::erase_if(linears, [&](const Linear* l) { return chosen.count(l->name()) == 0; });
+  std::erase_if(embeddings, [&](const Embedding* e) { return chosen.count(e->name) == 0; });
+  return {linears, embeddings};
 }
 
 }  // namespace lk

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/files/atomic_file.h"
+#include "peft/hub_method.h"
 #include "tools/train/cli.h"
 #include "tools/train/in_context.h"
 #include "tools/train/run_model.h"
@@ -15,6 +16,7 @@ int main(int argc, char** argv) {
   InContextOptions shown;
   std::vector<std::string> verbalizer;
   DType dtype = DType::f32;
+  bool gates = false;
   app.add_option("--model", model, "Hugging Face model folder; with --adapter it may be left out");
   app.add_option("--adapter", adapter, "adapter folder");
   app.add_option("--data", data, ".tsv, .conll, .jsonl or .txt")->required();
@@ -52,6 +54,7 @@ int main(int argc, char** argv) {
   in_context.add_option("--verbalizer", verbalizer, "label=words, for labels that read badly");
   in_context.add_option("--seed", shown.seed, "of the choice of examples")->capture_default_str();
   add_chat_template_option(app, o.chat_template);
+  app.add_flag("--gates", gates, "show how far the gates of UniPELT open, place by place");
   add_dtype_option(app, dtype);
   return run_tool(app, argc, argv, [&] {
     OpenModel open = open_model(model, adapter, dtype);
@@ -65,6 +68,12 @@ int main(int argc, char** argv) {
     const Scores scores =
         shots->count() > 0 ? score_in_context(open, data, shown, o) : score(open, data, o);
     fmt::print("{}\n", scores.line());
+    if (gates) {
+      require(open.method != nullptr, "--gates: pass the --adapter whose gates are wanted");
+      const auto means = mean_gates(*open.method);
+      require(!means.empty(), "--gates: this adapter has no gates");
+      for (const auto& [place, mean] : means) fmt::print("  gate of {}: {:.3f}\n", place, mean);
+    }
     if (predictions.empty()) return;
     std::string text;
     for (const std::string& output : scores.outputs) text += nlohmann::json(output).dump() + "\n";

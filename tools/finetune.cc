@@ -9,6 +9,7 @@
 #include "engine/rng.h"
 #include "tools/train/chat_run.h"
 #include "tools/train/cli.h"
+#include "tools/train/consistency.h"
 #include "tools/train/progress.h"
 #include "tools/train/run_model.h"
 
@@ -25,6 +26,28 @@ struct Options {
   std::map<std::string, std::string> method_flags;  // flag to what was given
 };
 
+// What a flag's text means, by the kind of the option's default.
+nlohmann::json option_value(const MethodOption& option, const std::string& text) {
+  const auto kind = nlohmann::json::parse(option.value);
+  const auto parsed = nlohmann::json::parse(text, nullptr, false);
+  if (kind.is_object()) {
+    require(parsed.is_object(), "--{} is '{}'; expected a JSON object such as {{\"q_proj\": 4}}",
+            option.flag, text);
+    return parsed;
+  }
+  if (kind.is_null() || kind.is_array()) {
+    if (text == "all-linear" || text.find_first_of("*+?()[]|\\^$") != std::string::npos)
+      return text;
+    nlohmann::json list = nlohmann::json::array();
+    for (const std::string& item : CLI::detail::split(text, ',')) {
+      const auto number = nlohmann::json::parse(item, nullptr, false);
+      list.push_back(number.is_number_integer() ? number : nlohmann::json(item));
+    }
+    return list;
+  }
+  return parsed.is_discarded() || parsed.is_structured() ? nlohmann::json(text) : parsed;
+}
+
 // The settings of a method: its defaults, then what the command line gave.
 Settings method_settings(const MethodInfo& info, const std::map<std::string, std::string>& given) {
   nlohmann::json values = nlohmann::json::object();
@@ -32,19 +55,7 @@ Settings method_settings(const MethodInfo& info, const std::map<std::string, std
     values[option.key] = nlohmann::json::parse(option.value);
     const auto found = given.find(option.flag);
     if (found == given.end() || found->second.empty()) continue;
-    const std::string& text = found->second;
-    const auto parsed = nlohmann::json::parse(text, nullptr, false);
-    if (option.key == "target_modules") {
-      const bool expression =
-          text == "all-linear" || text.find_first_of("*+?()[]|\\^$") != std::string::npos;
-      if (expression)
-        values[option.key] = text;
-      else
-        values[option.key] = CLI::detail::split(text, ',');
-    } else {
-      values[option.key] =
-          parsed.is_discarded() || parsed.is_structured() ? nlohmann::json(text) : parsed;
-    }
+    values[option.key] = option_value(option, found->second);
   }
   for (const auto& option : given)
     require(option.second.empty() ||
@@ -207,28 +218,29 @@ void finetune(CLI::App& app, Options o) {
   int64_t tokens = 0;
   for (const Example& e : examples) tokens += e.length();
   fmt::print("{} examples, {} tokens; {}\n", examples.size(), tokens, model.info().architecture);
-  std::vector<ParamGroup> groups(2);
   int64_t trained = 0, total = 0;
   model.visit_parameters([&](const Parameter& p) { total += p.shape.numel(); });
   method->visit([&](const Parameter& p) { total += p.shape.numel(); });
-  groups[0].weight_decay = o.run.weight_decay;
-  for (Parameter* p : select_parameters(model, *method)) {
-    groups[p->shape.rank() >= 2 ? 0 : 1].params.emplace_back(p->name, p->var);
-    trained += p->shape.numel();
-  }
+  const std::vector<Parameter*> parameters = select_parameters(model, *method);
+  for (const Parameter* p : parameters) trained += p->shape.numel();
   fmt::print("{}: {} of {} parameters train ({:.2f} %)\n", info.name, trained, total,
              100.0 * static_cast<double>(trained) / static_cast<double>(total));
   std::fflush(stdout);
 
   o.run.fingerprint = fmt::format("{} {} {} {}", o.model, info.name,
                                   method->settings().json().dump(), name_of(o.dtype));
-  const TrainResult result = train(model, std::move(groups), examples, loss_of(load.task), o.run);
+  const double consistency = method->consistency();
+  const TrainResult result =
+      train(model, parameter_groups(parameters, *method, o.run.weight_decay), examples,
+            consistency > 0 ? with_consistency(load.task, consistency) : loss_of(load.task), o.run,
+            method.get());
   require(!result.interrupted,
           "interrupted after step {}; go on with the same command and --resume", result.steps);
   fmt::print("trained {} steps in {}, {:.0f} tokens/s, last loss {:.4f}\n", result.steps,
              human_time(result.seconds),
              static_cast<double>(result.tokens) / std::max(result.seconds, 1e-9), result.last_loss);
 
+  method->finish_training();
   const std::filesystem::path adapter = o.run.output / "adapter";
   save_adapter(adapter, model, *method, info, o.model, data.labels);
   // Later the adapter is spoken to as it was trained.
@@ -274,7 +286,7 @@ int main(int argc, char** argv) {
   app.add_option("--method", o.method, "what trains:" + names)->capture_default_str();
   for (const MethodInfo& m : methods())
     for (const MethodOption& option : m.options)
-      if (!o.method_flags.count(option.flag))
+      if (!option.flag.empty() && !o.method_flags.count(option.flag))
         app.add_option("--" + option.flag, o.method_flags[option.flag],
                        m.name + ": " + option.help + " [" + option.value + "]");
   app.add_option("--max-length", o.max_length, "most tokens of an example; 0: the model's context")

@@ -96,13 +96,11 @@ class Decoder : public Model {
                     x);
     return norm_(x);
   }
-  Var lm_loss(const Var& last, std::span<const int32_t> labels) override {
-    const Var h = run_output_adapters(last);
+  Var lm_loss(const Var& h, std::span<const int32_t> labels) override {
     return tied_ ? linear_cross_entropy(h, embed_tokens_.weight.var, {}, labels)
                  : head_loss(lm_head_, h, labels);
   }
-  Var lm_logits(const Var& last) override {
-    const Var h = run_output_adapters(last);
+  Var lm_logits(const Var& h) override {
     return tied_ ? linear(h, embed_tokens_.weight.var) : lm_head_(h);
   }
   // The class is read from each document's last token.

@@ -77,15 +77,11 @@ class Gpt2 : public Model {
                     x);
     return ln_f_(x);
   }
-  Var lm_loss(const Var& last, std::span<const int32_t> labels) override {
-    const Var h = run_output_adapters(last);
+  Var lm_loss(const Var& h, std::span<const int32_t> labels) override {
     return tied_ ? linear_cross_entropy(h, wte_.weight.var, {}, labels)
                  : head_loss(lm_head_, h, labels);
   }
-  Var lm_logits(const Var& last) override {
-    const Var h = run_output_adapters(last);
-    return tied_ ? linear(h, wte_.weight.var) : lm_head_(h);
-  }
+  Var lm_logits(const Var& h) override { return tied_ ? linear(h, wte_.weight.var) : lm_head_(h); }
   Var class_logits(const Var& h, const Packing& packing) override {
     return score_(gather_rows(h, last_rows(packing)));
   }

@@ -83,13 +83,11 @@ class T5 : public Model {
     }
     return drop(decoder_.norm(x));
   }
-  Var lm_loss(const Var& last, std::span<const int32_t> labels) override {
-    const Var h = run_output_adapters(last);
+  Var lm_loss(const Var& h, std::span<const int32_t> labels) override {
     return tied_ ? linear_cross_entropy(scaled(h), shared_.weight.var, {}, labels)
                  : head_loss(lm_head_, h, labels);
   }
-  Var lm_logits(const Var& last) override {
-    const Var h = run_output_adapters(last);
+  Var lm_logits(const Var& h) override {
     return tied_ ? linear(scaled(h), shared_.weight.var) : lm_head_(h);
   }
   Var class_logits(const Var&, const Packing&) override {

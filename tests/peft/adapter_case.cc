@@ -40,8 +40,10 @@ double logits_error(AdapterCase& c) {
   ModelInput in = c.batch.input();
   const Var h = model.hidden(in);
   const Tensor expected = c.vectors->get("out.logits");
-  if (!c.batch.class_labels.empty())
-    return max_difference(model.class_logits(h, in.packing).value(), expected);
+  if (!c.batch.class_labels.empty()) {  // a test may have dropped the last documents
+    const Tensor logits = model.class_logits(h, in.packing).value();
+    return max_difference(logits, expected.rows(0, logits.dim(0)));
+  }
   const Tensor logits = model.lm_logits(h).value();
   const int64_t width = logits.dim(1), length = expected.dim(1);
   if (expected.dim(2) != width) return std::numeric_limits<double>::infinity();

@@ -80,12 +80,15 @@ TEST_CASE("bitfit selects biases, full everything") {
   LoadedModel base = load_model("tests/oracle/peft/base-gpt2", {});
   const Settings none = read_adapter_config("tests/oracle/peft/lora-qv-gpt2").settings;
   const auto bitfit = find_method("bitfit").make(none);
+  bitfit->attach(*base.model, 0);
   size_t all = 0;
   base.model->visit_parameters([&](Parameter&) { ++all; });
   const auto biases = select_parameters(*base.model, *bitfit);
   for (const Parameter* p : biases) CHECK(p->name.substr(p->name.size() - 5) == ".bias");
   CHECK(biases.size() > 4);
-  CHECK(select_parameters(*base.model, *find_method("full").make(none)).size() == all);
+  const auto full = find_method("full").make(none);
+  full->attach(*base.model, 0);
+  CHECK(select_parameters(*base.model, *full).size() == all);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "autograd/ops.h"
 #include "engine/files/json.h"
 #include "peft/adapter_files.h"
 #include "tests/oracle.h"
@@ -216,7 +217,8 @@ OracleOutcome check_adapter(const std::filesystem::path& adapter, const std::fil
   out.checks.push_back({"logits", logits_error(c, logits), tolerance.logits});
 
   const auto trained = select_parameters(c.model(), *c.method);
-  const Var loss = mean_loss(c.model(), c.batch);
+  Var loss = mean_loss(c.model(), c.batch);
+  if (const Var term = c.method->penalty(); term.defined()) loss = add(loss, term);
   const double expected = c.vectors->get("out.loss").item();
   out.checks.push_back({"loss", std::abs(loss.value().item() - expected), tolerance.loss});
   backward(loss);
@@ -227,6 +229,8 @@ OracleOutcome check_adapter(const std::filesystem::path& adapter, const std::fil
 
   if (!std::filesystem::exists(adapter / "merged.safetensors")) return out;
   const auto merged = SafetensorsFile::open(adapter / "merged.safetensors");
+  std::vector<Tensor> before;
+  c.model().visit_parameters([&](Parameter& p) { before.push_back(p.var.value().clone()); });
   c.method->merge(c.model());
   double error = 0;
   size_t compared = 0;
@@ -239,6 +243,12 @@ OracleOutcome check_adapter(const std::filesystem::path& adapter, const std::fil
   out.checks.push_back({"merged", error, tolerance.merged});
   out.checks.push_back(
       {"merged logits", max_difference(logits_of(c), logits), tolerance.merged_logits});
+  c.method->unmerge(c.model());
+  size_t at = 0, different = same_bits(logits_of(c), logits) ? 0 : 1;
+  c.model().visit_parameters([&](Parameter& p) {
+    if (!same_bits(p.var.value(), before[at++])) ++different;
+  });
+  out.checks.push_back({"unmerged", static_cast<double>(different), 0});
   return out;
 }
 

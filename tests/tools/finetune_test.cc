@@ -21,7 +21,7 @@ std::string finetune(const test::TempDir& dir, const std::string& output, const 
                         " --train " + (dir / data).string() + " --output " +
                         (dir / output).string() + " " + more;
   for (const char* option :
-       {"--method lora", "--rank 2", "--lora-dropout 0.1", "--batch-size 4", "--seed 3"}) {
+       {"--method lora", "--rank 2", "--dropout 0.1", "--batch-size 4", "--seed 3"}) {
     const std::string text = option, name = text.substr(0, text.find(' ') + 1);
     if (more.find(name) == std::string::npos) command += " " + text;
   }

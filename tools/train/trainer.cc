@@ -114,12 +114,21 @@ std::string fingerprint(const TrainOptions& o, const std::vector<Example>& examp
       c.beta1, c.beta2, c.momentum, o.seed);
 }
 
-void save_state(const TrainOptions& o, Optimizer& optimizer, const Plan& plan, int64_t step) {
+// The states beside the parameters, by name.
+void visit_states(Optimizer& optimizer, Method* method,
+                  const std::function<void(const std::string&, Tensor&)>& f) {
+  optimizer.visit_state([&](const std::string& name, Tensor& t) { f("optimizer." + name, t); });
+  if (method)
+    method->visit_state([&](const std::string& name, Tensor& t) { f("method." + name, t); });
+}
+
+void save_state(const TrainOptions& o, Optimizer& optimizer, Method* method, const Plan& plan,
+                int64_t step) {
   std::vector<NamedTensor> tensors;
   for (const ParamGroup& group : optimizer.groups())
     for (const auto& [name, p] : group.params) tensors.push_back({"param." + name, p.value()});
-  optimizer.visit_state([&](const std::string& name, Tensor& t) {
-    tensors.push_back({"optimizer." + name, t});
+  visit_states(optimizer, method, [&](const std::string& name, Tensor& t) {
+    tensors.push_back({name, t});
   });
   save_checkpoint(checkpoint_path(o.output, step),
                   {{"step", std::to_string(step)},
@@ -133,7 +142,7 @@ void save_state(const TrainOptions& o, Optimizer& optimizer, const Plan& plan, i
 }
 
 // Puts the newest checkpoint back; returns its step, 0 when there is none.
-int64_t restore_state(const TrainOptions& o, Optimizer& optimizer, Plan& plan) {
+int64_t restore_state(const TrainOptions& o, Optimizer& optimizer, Method* method, Plan& plan) {
   std::vector<std::string> damaged;
   const auto found = latest_checkpoint(o.output, damaged);
   for (const std::string& d : damaged) fmt::print(stderr, "skipped a damaged checkpoint: {}\n", d);
@@ -153,7 +162,7 @@ int64_t restore_state(const TrainOptions& o, Optimizer& optimizer, Plan& plan) {
   };
   for (const ParamGroup& group : optimizer.groups())
     for (const auto& [name, p] : group.params) put("param." + name, p.value());
-  optimizer.visit_state([&](const std::string& name, Tensor& t) { put("optimizer." + name, t); });
+  visit_states(optimizer, method, [&](const std::string& name, Tensor& t) { put(name, t); });
   optimizer.steps = found->integer("optimizer_steps");
   plan.seek(found->integer("epoch"), found->integer("batch"));
   dropout_state().next_stream = static_cast<uint64_t>(found->integer("dropout_stream"));
@@ -196,7 +205,7 @@ BatchLoss loss_of(Task task) {
 
 TrainResult train(Model& model, std::vector<ParamGroup> groups,
                   const std::vector<Example>& examples, const BatchLoss& loss,
-                  const TrainOptions& options) {
+                  const TrainOptions& options, Method* method) {
   require(!examples.empty(), "the training data is empty");
   TrainOptions o = options;
   o.fingerprint = fingerprint(options, examples);
@@ -206,7 +215,8 @@ TrainResult train(Model& model, std::vector<ParamGroup> groups,
   Plan plan(examples, o);
   const auto optimizer = make_optimizer(o.optimizer, std::move(groups));
   dropout_state() = {o.seed, 1};
-  int64_t step = o.resume ? restore_state(o, *optimizer, plan) : 0;
+  if (method) method->start_training(plan.total());
+  int64_t step = o.resume ? restore_state(o, *optimizer, method, plan) : 0;
   if (o.resume) fmt::print(stderr, "resumed after step {} of {}\n", step, plan.total());
   const Schedule schedule{o.schedule,
                           static_cast<int64_t>(o.warmup_ratio * static_cast<double>(plan.total())),
@@ -233,6 +243,10 @@ TrainResult train(Model& model, std::vector<ParamGroup> groups,
       backward(scale(sum, 1.0f / static_cast<float>(labelled)));
     }
     result.last_loss = total / static_cast<double>(labelled);
+    if (const Var term = method ? method->penalty() : Var(); term.defined()) {
+      result.last_loss += term.value().item();
+      backward(term);
+    }
     const double norm = clip_grad_norm(optimizer->groups(), o.max_grad_norm);
     if (!std::isfinite(result.last_loss) || !std::isfinite(norm)) {
       progress.finish();
@@ -244,6 +258,7 @@ TrainResult train(Model& model, std::vector<ParamGroup> groups,
     }
     const double lr = o.lr * learning_rate_factor(schedule, step);
     optimizer->step(lr);
+    if (method) method->after_update(step);
     optimizer->zero_grad();
     ++step;
     result.tokens += tokens;
@@ -251,7 +266,7 @@ TrainResult train(Model& model, std::vector<ParamGroup> groups,
     progress.show(step, result.last_loss, norm, lr, result.tokens);
     if (o.save_steps > 0 && step % o.save_steps == 0) {
       log.flush();
-      save_state(o, *optimizer, plan, saved = step);
+      save_state(o, *optimizer, method, plan, saved = step);
     }
   }
   log.flush();
@@ -259,7 +274,7 @@ TrainResult train(Model& model, std::vector<ParamGroup> groups,
   model.training = false;
   result.interrupted = step < plan.total();
   if (saved != step && (o.save_steps > 0 || result.interrupted))
-    save_state(o, *optimizer, plan, step);
+    save_state(o, *optimizer, method, plan, step);
   result.steps = step;
   result.seconds = progress.seconds();
   return result;

@@ -11,6 +11,7 @@
 #include "nn/model.h"
 #include "nn/optim/optimizer.h"
 #include "nn/optim/schedule.h"
+#include "peft/method.h"
 
 namespace lk {
 
@@ -50,9 +51,10 @@ BatchLoss loss_of(Task task);
 // A packed batch as a model takes it.
 ModelInput as_input(const Batch& batch);
 
-// groups: what is trained. Writes OUTPUT/log.jsonl, and checkpoints as the options say.
+// groups: what is trained. Writes OUTPUT/log.jsonl, and checkpoints as the options say. method: of
+// fine-tuning; its loss term, callbacks and state take part.
 TrainResult train(Model& model, std::vector<ParamGroup> groups,
                   const std::vector<Example>& examples, const BatchLoss& loss,
-                  const TrainOptions& options);
+                  const TrainOptions& options, Method* method = nullptr);
 
 }  // namespace lk

@@ -1,0 +1,73 @@
+// PiSSA (Meng et al. 2024, arXiv:2404.02948): with W = U S V^T, the r largest singular values
+// train,
+//   B = U_r sqrt(S_r / s)    A = sqrt(S_r / s) V_r^T    W <- W - s B A.
+// OLoRA (Buyukakyuz 2024, arXiv:2406.01775): with W = Q R,
+//   B = Q[:, :r]             A = R[:r]                  W <- W - s B A.
+#include "peft/lora_start.h"
+
+#include <cmath>
+
+#include "engine/gemm.h"
+#include "engine/svd.h"
+
+namespace lk {
+namespace {
+
+// The first r columns of m [n, k], column j times factor(j).
+template <class F>
+Tensor columns(const Tensor& m, int64_t r, F&& factor) {
+  std::vector<double> out;
+  for (int64_t i = 0; i < m.dim(0); ++i)
+    for (int64_t j = 0; j < r; ++j) out.push_back(m.item(i * m.dim(1) + j) * factor(j));
+  return Tensor::from<double>(out, {m.dim(0), r}).to(m.dtype());
+}
+
+template <class F>
+Tensor first_rows(const Tensor& m, int64_t r, F&& factor) {
+  std::vector<double> out;
+  for (int64_t i = 0; i < r; ++i)
+    for (int64_t j = 0; j < m.dim(1); ++j) out.push_back(m.item(i * m.dim(1) + j) * factor(i));
+  return Tensor::from<double>(out, {r, m.dim(1)}).to(m.dtype());
+}
+
+LoraStart with_rest(LoraStart start, const Tensor& w, double scale) {
+  start.new_weight = w.clone();
+  gemm(start.new_weight, start.b, start.a,
+       {.alpha = -static_cast<float>(scale), .accumulate = true});
+  return start;
+}
+
+}  // namespace
+
+LoraStart lora_start(Place& place, const std::string& kind, int64_t r, double scale) {
+  const double bound = 1.0 / std::sqrt(static_cast<double>(place.in));
+  if (kind == "true")
+    return {place.uniform({r, place.in}, bound), place.constant({place.out, r}, 0), {}};
+  if (kind == "gaussian")
+    return {place.normal({r, place.in}, 1.0 / static_cast<double>(r)),
+            place.constant({place.out, r}, 0),
+            {}};
+  if (kind == "false") {
+    LoraStart out;
+    out.a = place.uniform({r, place.in}, bound);
+    out.b = place.uniform({place.out, r}, 1.0 / std::sqrt(static_cast<double>(r)));
+    return out;
+  }
+  require(scale != 0, "init_lora_weights '{}' divides by the scale, which is 0", kind);
+  if (kind == "pissa" || kind.rfind("pissa_niter_", 0) == 0) {
+    const Tensor w = place.linear->weight().dense(place.dtype());
+    const Svd f = svd(w);
+    const auto root = [&](int64_t i) { return std::sqrt(f.s.item(i) / scale); };
+    return with_rest({first_rows(f.vt, r, root), columns(f.u, r, root), {}}, w, scale);
+  }
+  if (kind == "olora") {
+    const Tensor w = place.linear->weight().dense(place.dtype());
+    const Qr f = qr(w);
+    const auto one = [](int64_t) { return 1.0; };
+    return with_rest({first_rows(f.r, r, one), columns(f.q, r, one), {}}, w, scale);
+  }
+  fail("init_lora_weights is '{}'; expected true, false, gaussian, pissa, pissa_niter_N or olora",
+       kind);
+}
+
+}  // namespace lk

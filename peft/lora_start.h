@@ -1,0 +1,17 @@
+// Where LoRA's A and B start.
+#pragma once
+
+#include "peft/linear_method.h"
+
+namespace lk {
+
+struct LoraStart {
+  Tensor a, b;        // [r, in], [out, r]
+  Tensor new_weight;  // [out, in] where the base becomes the rest W - s B A; else undefined
+};
+
+// kind: the value of init_lora_weights: "true" (A Kaiming-uniform, B 0), "false" (both at random),
+// "gaussian" (A N(0, 1 / r)), "pissa", "pissa_niter_N", "olora". scale: s. Error for others.
+LoraStart lora_start(Place& place, const std::string& kind, int64_t r, double scale);
+
+}  // namespace lk

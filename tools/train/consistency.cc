@@ -1,0 +1,40 @@
+#include "tools/train/consistency.h"
+
+#include "autograd/ops.h"
+
+namespace lk {
+namespace {
+
+struct Prediction {
+  Var logits;  // [n, C] or, of the labelled tokens, [n, C] or [n, V]
+  std::vector<int32_t> labels;
+};
+
+Prediction predict(Model& model, const Batch& batch, Task task) {
+  ModelInput in = as_input(batch);
+  const Var h = model.hidden(in);
+  if (task == Task::classification) return {model.class_logits(h, in.packing), batch.class_labels};
+  std::vector<int32_t> rows, labels;
+  for (size_t t = 0; t < in.packing.labels.size(); ++t) {
+    if (in.packing.labels[t] == -100) continue;
+    rows.push_back(static_cast<int32_t>(t));
+    labels.push_back(in.packing.labels[t]);
+  }
+  const Var labelled = gather_rows(h, rows);
+  return {task == Task::token_classification ? model.class_logits(labelled, in.packing)
+                                             : model.lm_logits(labelled),
+          labels};
+}
+
+}  // namespace
+
+BatchLoss with_consistency(Task task, double weight) {
+  return [=](Model& model, const Batch& batch) {
+    const Prediction one = predict(model, batch, task), two = predict(model, batch, task);
+    const Var apart = add(kl_divergence(one.logits, two.logits.value()),
+                          kl_divergence(two.logits, one.logits.value()));
+    return add(cross_entropy(one.logits, one.labels), scale(apart, static_cast<float>(weight)));
+  };
+}
+
+}  // namespace lk
