@@ -6,6 +6,7 @@
 #include "peft/full.h"
 #include "peft/lora.h"
 #include "peft/method.h"
+#include "peft/qlora.h"
 
 namespace lk {
 
@@ -14,6 +15,7 @@ const std::vector<MethodInfo>& methods() {
       full_info(),
       bitfit_info(),
       lora_info(),
+      qlora_info(),
   };
   return table;
 }

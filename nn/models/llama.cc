@@ -128,9 +128,6 @@ class Llama : public Model {
     require(act == "silu", "{}: hidden_act '{}' is not supported for llama (supported: silu)",
             c.file(), act);
     require(!c.has("sliding_window"), "{}: sliding_window is not supported for llama", c.file());
-    require(!c.has("quantization_config"),
-            "{}: the weights are quantized (quantization_config), which is not supported",
-            c.file());
   }
 
   Var block(size_t i, const Var& x, const Packing& packing, KvCache* cache) {

@@ -7,6 +7,7 @@
 #include "data/metrics.h"
 #include "nn/generate.h"
 #include "tools/train/perplexity.h"
+#include "tools/train/quant_options.h"
 #include "tools/train/trainer.h"
 
 namespace lk {
@@ -58,6 +59,10 @@ OpenModel open_model(const std::string& model, const std::string& adapter, DType
           "pass --model FOLDER, or --adapter FOLDER whose adapter_config.json names the base");
   LoadOptions load;
   load.compute = compute;
+  const QuantOptions trained_on =
+      adapter_config ? remembered(adapter_config->settings) : QuantOptions{};
+  const auto quantizer = make_quantizer(trained_on, Config::load(base));
+  load.weights = quantizer.get();
   std::vector<std::string> labels;
   if (adapter_config && adapter_config->settings.has("task_type") &&
       adapter_config->settings.text("task_type") == "SEQ_CLS") {
