@@ -13,11 +13,11 @@ namespace {
 const ConfigFields& common() {
   static const ConfigFields fields{
       .read = {"architectures", "model_type", "initializer_range", "initializer_factor", "id2label",
-               "label2id", "num_labels", "bos_token_id", "eos_token_id", "pad_token_id"},
-      // quantization_config: the files hold packed weights; pruned_heads: fewer heads than the
-      // shape says; problem_type: another loss.
-      .only = {{"quantization_config", "[]"},
-               {"pruned_heads", "[{}]"},
+               "label2id", "num_labels", "bos_token_id", "eos_token_id", "pad_token_id",
+               "quantization_config"},
+      // pruned_heads: fewer heads than the shape says; problem_type: another loss.
+      // (quantization_config is load_model's to refuse.)
+      .only = {{"pruned_heads", "[{}]"},
                {"add_cross_attention", "[false]"},
                {"tie_encoder_decoder", "[false]"},
                {"problem_type", R"(["single_label_classification"])"}},

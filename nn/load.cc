@@ -7,8 +7,9 @@
 
 #include "engine/cpu.h"
 #include "engine/files/atomic_file.h"
-#include "engine/files/safetensors.h"
+#include "engine/files/mapped_file.h"
 #include "engine/kernels/random_normal.h"
+#include "engine/memory.h"
 #include "nn/models/models.h"
 
 namespace lk {
@@ -103,10 +104,21 @@ void initialise(Parameter& parameter, double std, uint64_t seed, DType compute) 
   parameter.set(t);
 }
 
-std::unique_ptr<Model> make_model(const Config& config, Task task, DType compute, uint64_t seed) {
+std::unique_ptr<Model> make_model(const Config& config, Task task, DType compute, uint64_t seed,
+                                  const WeightFactory* weights) {
   auto model = build_model(config, task);
   model->set_compute_dtype(compute);
   const double std = config.number("initializer_range", 0, 10, 0.02);
+  if (weights)
+    model->visit_linears([&](Linear& linear) {
+      if (!weights->wants(linear)) return;
+      const auto& dense = dynamic_cast<DenseWeight&>(linear.weight());
+      Parameter p(dense.parameter().name, dense.parameter().shape);
+      initialise(p, std, seed, compute);
+      linear.set_weight(weights->make(linear, p.name, p.var.value(), dense.in_out()));
+      p.var = Var();
+      release_cached_memory();  // the next matrix may be of another size
+    });
   model->visit_parameters([&](Parameter& p) { initialise(p, std, seed, compute); });
   return model;
 }
@@ -121,6 +133,9 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
     updated["num_labels"] = options.labels;
     config = Config::parse(updated.dump(), config.file());
   }
+  require(options.weights || !config.has("quantization_config"),
+          "{}: the weights are quantized (quantization_config), which is not supported here",
+          config.file());
   LoadedModel out{build_model(config, options.task), config, {}, {}};
   out.model->set_compute_dtype(options.compute);
   const WeightFiles files = WeightFiles::open(folder);
@@ -132,6 +147,26 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
   };
   const double std = config.number("initializer_range", 0, 10, 0.02);
   std::set<std::string> used;
+  if (options.weights) {
+    out.model->visit_linears([&](Linear& linear) {
+      const auto& dense = dynamic_cast<DenseWeight&>(linear.weight());
+      const Parameter& p = dense.parameter();
+      for (const std::string& name : spellings(p.name)) {
+        if (!files.has(name)) continue;
+        if (in_head(p.name) && files.shape(name) != p.shape) return;
+        const CategoryScope weights(Category::weights);
+        auto weight = options.weights->load(linear, {files, name, dense.in_out(), folder.string()});
+        if (!weight) return;
+        const Tensor t = files.get(name);
+        forget_pages(t.raw(), static_cast<size_t>(t.bytes()));
+        for (const std::string& n : files.names())
+          if (n == name || n.rfind(name + ".", 0) == 0) used.insert(n);
+        linear.set_weight(std::move(weight));
+        release_cached_memory();
+        return;
+      }
+    });
+  }
   out.model->visit_parameters([&](Parameter& p) {
     for (const std::string& name : spellings(p.name)) {
       if (!files.has(name)) continue;
@@ -145,6 +180,7 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
               folder.string(), name, name_of(t.dtype()));
       const CategoryScope weights(Category::weights);
       p.set(t.to(dtype_for(p, options.compute)));
+      if (!p.var.value().is_mapped()) forget_pages(t.raw(), static_cast<size_t>(t.bytes()));
       return;
     }
     require(in_head(p.name), "{}: tensor '{}' is missing (needed by {})", folder.string(), p.name,

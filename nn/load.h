@@ -6,16 +6,39 @@
 #include <string>
 #include <vector>
 
+#include "engine/files/safetensors.h"
 #include "nn/config.h"
 #include "nn/model.h"
 
 namespace lk {
 
+// Where a folder keeps the weight of a linear layer.
+struct StoredWeight {
+  const WeightFiles& files;
+  std::string name;    // the tensor's, and the beginning of the names of what belongs to it
+  bool in_out;         // a dense one is stored [in, out]
+  std::string folder;  // for messages
+};
+
+// Makes weights other than dense ones for linear layers (quant/ does), one by one while a model is
+// loaded or made. nullptr: the layer keeps its dense weight.
+class WeightFactory {
+ public:
+  virtual ~WeightFactory() = default;
+  virtual std::unique_ptr<Weight> load(const Linear& linear, const StoredWeight& stored) const = 0;
+  // Whether make() would give a weight for this layer.
+  virtual bool wants(const Linear& linear) const = 0;
+  // w: [in, out] where in_out, otherwise [out, in]; name: of the tensor.
+  virtual std::unique_ptr<Weight> make(const Linear& linear, const std::string& name,
+                                       const Tensor& w, bool in_out) const = 0;
+};
+
 struct LoadOptions {
   Task task = Task::causal_lm;
-  int64_t labels = 0;          // classes of a new head; 0: what config.json says
-  DType compute = DType::f32;  // matrices are held in it; norms and biases in f32
-  uint64_t seed = 0;           // for weights that the files lack
+  int64_t labels = 0;                      // classes of a new head; 0: what config.json says
+  DType compute = DType::f32;              // matrices are held in it; norms and biases in f32
+  uint64_t seed = 0;                       // for weights that the files lack
+  const WeightFactory* weights = nullptr;  // asked first for the weight of each linear layer
 };
 
 struct LoadedModel {
@@ -30,7 +53,8 @@ struct LoadedModel {
 LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& options);
 
 // An untrained model: N(0, initializer_range), norms 1, biases 0.
-std::unique_ptr<Model> make_model(const Config& config, Task task, DType compute, uint64_t seed);
+std::unique_ptr<Model> make_model(const Config& config, Task task, DType compute, uint64_t seed,
+                                  const WeightFactory* weights = nullptr);
 
 // The model without weights, as config.json describes it; Error for an architecture not known.
 std::unique_ptr<Model> build_model(const Config& config, Task task);

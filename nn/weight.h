@@ -47,6 +47,7 @@ class DenseWeight : public Weight {
   void visit(const ParameterVisitor& f) override { f(parameter_); }
   Parameter& parameter() { return parameter_; }
   const Parameter& parameter() const { return parameter_; }
+  bool in_out() const { return in_out_; }
 
  private:
   int64_t in_, out_;

@@ -79,6 +79,9 @@ struct MethodInfo {
   double default_lr;
   std::vector<MethodOption> options;
   std::unique_ptr<Method> (*make)(const Settings& settings);
+  // How the tools hold the base's linear layers unless told otherwise: "" as they are, or a type of
+  // quant/, with double quantization.
+  std::string base_quant = {};
 };
 
 // MethodInfo::make of a class that is built from Settings.

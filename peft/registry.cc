@@ -21,6 +21,7 @@
 #include "peft/prompt.h"
 #include "peft/ptuning.h"
 #include "peft/ptuning_v2.h"
+#include "peft/qlora.h"
 #include "peft/unipelt.h"
 
 namespace lk {
@@ -34,6 +35,7 @@ const std::vector<MethodInfo>& methods() {
       bitfit_info(),
       ln_tuning_info(),
       lora_info(),
+      qlora_info(),
       adalora_info(),
       ia3_info(),
       prefix_info(),

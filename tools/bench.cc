@@ -14,7 +14,10 @@
 #include "nn/generate.h"
 #include "nn/load.h"
 #include "peft/method.h"
+#include "quant/linear.h"
+#include "quant/quantized_weight.h"
 #include "tools/train/cli.h"
+#include "tools/train/quant_options.h"
 
 using namespace lk;
 
@@ -32,6 +35,12 @@ const std::map<std::string, std::string>& configs() {
       {"llama-160m",
        R"({"model_type":"llama","num_hidden_layers":12,"hidden_size":768,"num_attention_heads":12,"num_key_value_heads":4,
            "intermediate_size":2048,"vocab_size":32000,"tie_word_embeddings":false,"rms_norm_eps":1e-6})"},
+      {"llama-3b",
+       R"({"model_type":"llama","num_hidden_layers":28,"hidden_size":3072,"num_attention_heads":24,"num_key_value_heads":8,
+           "intermediate_size":8192,"vocab_size":128256,"tie_word_embeddings":true,"rms_norm_eps":1e-5})"},
+      {"llama-7b",
+       R"({"model_type":"llama","num_hidden_layers":32,"hidden_size":4096,"num_attention_heads":32,"num_key_value_heads":32,
+           "intermediate_size":11008,"vocab_size":32000,"tie_word_embeddings":false,"rms_norm_eps":1e-6})"},
       {"minilm",
        R"({"model_type":"bert","num_hidden_layers":6,"hidden_size":384,"num_attention_heads":12,"intermediate_size":1536,
            "vocab_size":30522,"max_position_embeddings":512,"hidden_dropout_prob":0,"attention_probs_dropout_prob":0,"num_labels":2})"}};
@@ -83,12 +92,24 @@ struct Options {
   int64_t batch = 4, seq = 256, steps = 5, rank = 8, prompt = 64, new_tokens = 128;
   DType dtype = DType::f32;
   bool checkpointing = false;
+  QuantOptions quant;
 };
+
+// Weights in memory, and what they hold.
+int64_t weight_bytes(Model& model) {
+  int64_t total = 0;
+  model.visit_linears([&](Linear& l) {
+    if (const auto* q = dynamic_cast<QuantizedWeight*>(&l.weight()))
+      total += q->quantized().bytes();
+  });
+  return total;
+}
 
 void bench_step(const Options& o) {
   const Config config = Config::parse(configs().at(o.model), o.model);
   const Task task = o.model == "minilm" ? Task::classification : Task::causal_lm;
-  const auto model = make_model(config, task, o.dtype, 0);
+  const auto quantizer = make_quantizer(o.quant, config);
+  const auto model = make_model(config, task, o.dtype, 0, quantizer.get());
   model->gradient_checkpointing = o.checkpointing;
   const MethodInfo& info = find_method(o.method);
   nlohmann::json values = nlohmann::json::object();
@@ -98,7 +119,7 @@ void bench_step(const Options& o) {
   const auto method = info.make(Settings(values, "bench"));
   method->attach(*model, 0);
   std::vector<ParamGroup> groups(1);
-  int64_t trained = 0, total = 0;
+  int64_t trained = 0, total = quantized_numel(*model);
   model->visit_parameters([&](Parameter& p) { total += p.shape.numel(); });
   method->visit([&](Parameter& p) { total += p.shape.numel(); });
   for (Parameter* p : select_parameters(*model, *method)) {
@@ -160,6 +181,7 @@ void bench_step(const Options& o) {
                              {"batch", o.batch},
                              {"seq", o.seq},
                              {"dtype", name_of(o.dtype)},
+                             {"quant", o.quant.type},
                              {"checkpointing", o.checkpointing},
                              {"trainable_params", trained},
                              {"total_params", total},
@@ -181,8 +203,9 @@ void bench_step(const Options& o) {
 }
 
 void bench_generate(const Options& o) {
-  const auto model =
-      make_model(Config::parse(configs().at(o.model), o.model), Task::causal_lm, o.dtype, 0);
+  const Config config = Config::parse(configs().at(o.model), o.model);
+  const auto quantizer = make_quantizer(o.quant, config);
+  const auto model = make_model(config, Task::causal_lm, o.dtype, 0, quantizer.get());
   Random random(1);
   std::vector<int32_t> prompt;
   for (int64_t t = 0; t < o.prompt; ++t)
@@ -200,7 +223,7 @@ void bench_generate(const Options& o) {
     best = std::min(best, since(start));
   }
   // Each token reads every weight but the embedding tables', unless the head is one of them.
-  int64_t read = 0;
+  int64_t read = weight_bytes(*model);
   model->visit_parameters([&](Parameter& p) {
     const bool table = p.name.find("embed") != std::string::npos || p.name.find("wpe") == 0 ||
                        p.name.find(".wpe") != std::string::npos;
@@ -211,12 +234,61 @@ void bench_generate(const Options& o) {
   nlohmann::ordered_json out{{"who", "lorikeet"},
                              {"model", o.model},
                              {"dtype", name_of(o.dtype)},
+                             {"quant", o.quant.type},
                              {"prompt", o.prompt},
                              {"new", o.new_tokens},
                              {"tokens_per_s", tokens_per_s},
                              {"weights_read_mb", static_cast<double>(read) / 1e6},
                              {"memory_read_gb_per_s", ceiling},
                              {"of_memory_bandwidth", used / ceiling}};
+  fmt::print("{}\n", out.dump());
+}
+
+// The median of five calls after one, in ms.
+template <class F>
+double time_ms(F&& f) {
+  f();
+  std::vector<double> all;
+  for (int i = 0; i < 5; ++i) {
+    const auto start = Clock::now();
+    f();
+    all.push_back(since(start) * 1e3);
+  }
+  return median(all);
+}
+
+void bench_quant() {
+  const NoGrad no_grad;
+  const int64_t n = 4096;
+  Tensor w32 = Tensor::empty({n, n}, DType::f32);
+  Random random(0);
+  for (float& x : w32.span<float>())
+    x = static_cast<float>(0.02 * (random.uniform53() + random.uniform53() + random.uniform53() +
+                                   random.uniform53() - 2.0));
+  nlohmann::ordered_json out{{"who", "lorikeet"}, {"shape", {n, n}}};
+  for (const DType dtype : {DType::f32, DType::bf16}) {
+    const Tensor w = w32.to(dtype);
+    const std::string name(name_of(dtype));
+    const QuantSpec spec{"nf4", 64, true};
+    const auto q = std::make_shared<const Quantized>(quantize(w, spec));
+    out["quantise_" + name + "_ms"] = time_ms([&] { quantize(w, spec); });
+    out["dequantise_" + name + "_ms"] = time_ms([&] { dequantize(*q, dtype); });
+    for (const int64_t rows : {1, 512}) {
+      const Tensor x = Tensor::full({rows, n}, dtype, 0.5);
+      out["linear_" + std::to_string(rows) + "_" + name + "_ms"] =
+          time_ms([&] { quantized_linear(x, q, {}); });
+    }
+  }
+  const Tensor from = Tensor::full({64 << 20}, DType::f32, 1),
+               to = Tensor::zeros({64 << 20}, DType::f32);
+  const double copy_ms = time_ms([&] {
+    parallel_for(64, 1, [&](int64_t begin, int64_t end) {
+      std::memcpy(to.data<float>() + (begin << 20), from.data<float>() + (begin << 20),
+                  static_cast<size_t>(end - begin) << 22);
+    });
+  });
+  out["copy_GBps"] = 2.0 * static_cast<double>(from.bytes()) / copy_ms / 1e6;
+  out["threads"] = max_threads();
   fmt::print("{}\n", out.dump());
 }
 
@@ -235,7 +307,11 @@ int main(int argc, char** argv) {
   for (CLI::App* sub : {step, gen}) {
     sub->add_option("--model", o.model, "")->capture_default_str()->check(CLI::IsMember(names));
     add_dtype_option(*sub, o.dtype);
+    add_quant_options(*sub, o.quant);
   }
+  CLI::App* quant = app.add_subcommand(
+      "quant",
+      "NF4 with double quantization of a 4096 x 4096 matrix: quantise, dequantise, linear");
   step->add_option("--method", o.method, "a method of the registry")->capture_default_str();
   step->add_option("--batch", o.batch, "")->capture_default_str()->check(CLI::PositiveNumber);
   step->add_option("--seq", o.seq, "tokens of each example")
@@ -250,5 +326,8 @@ int main(int argc, char** argv) {
   gen->add_option("--new", o.new_tokens, "tokens")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
-  return run_tool(app, argc, argv, [&] { step->parsed() ? bench_step(o) : bench_generate(o); });
+  return run_tool(app, argc, argv, [&] {
+    if (quant->parsed()) return bench_quant();
+    step->parsed() ? bench_step(o) : bench_generate(o);
+  });
 }

@@ -7,10 +7,12 @@
 #include "engine/files/atomic_file.h"
 #include "engine/files/folder_lock.h"
 #include "engine/rng.h"
+#include "quant/bnb_files.h"
 #include "tools/train/chat_run.h"
 #include "tools/train/cli.h"
 #include "tools/train/consistency.h"
 #include "tools/train/progress.h"
+#include "tools/train/quant_options.h"
 #include "tools/train/run_model.h"
 
 using namespace lk;
@@ -22,6 +24,7 @@ struct Options {
   int64_t max_length = 0, samples = 3, dev_limit = 0, max_new_tokens = 96;
   bool truncate = false, gradient_checkpointing = false, no_baseline = false;
   DType dtype = DType::f32;
+  QuantOptions quant;
   TrainOptions run;
   std::map<std::string, std::string> method_flags;  // flag to what was given
 };
@@ -171,6 +174,11 @@ void finetune(CLI::App& app, Options o) {
     o.run.lr = info.default_lr;
     app.get_option("--lr")->default_str(fmt::format("{}", o.run.lr));  // for run.toml
   }
+  const Config config = Config::load(o.model);
+  if (o.quant.type.empty() && !info.base_quant.empty() && !stored_spec(config)) {
+    o.quant.type = info.base_quant;
+    o.quant.double_quant = true;
+  }
   TaskData data = read_data(o);
   const FolderLock lock(o.run.output);
   save_options(app, o.run.output);
@@ -182,6 +190,8 @@ void finetune(CLI::App& app, Options o) {
   load.labels = static_cast<int64_t>(data.labels.size());
   load.compute = o.dtype;
   load.seed = o.run.seed;
+  const auto quantizer = make_quantizer(o.quant, config);
+  load.weights = quantizer.get();
   LoadedModel loaded = load_model(o.model, load);
   Model& model = *loaded.model;
   model.gradient_checkpointing = o.gradient_checkpointing;
@@ -205,7 +215,9 @@ void finetune(CLI::App& app, Options o) {
     fmt::print("  held out: {}\n\n", before.line());
   }
 
-  const auto method = info.make(method_settings(info, o.method_flags));
+  Settings settings = method_settings(info, o.method_flags);
+  remember(settings, o.quant);
+  const auto method = info.make(settings);
   method->prepare(
       [&](const std::string& text) {
         const std::vector<TokenId> ids = tokenizer.encode(text, false);
@@ -220,6 +232,7 @@ void finetune(CLI::App& app, Options o) {
   fmt::print("{} examples, {} tokens; {}\n", examples.size(), tokens, model.info().architecture);
   int64_t trained = 0, total = 0;
   model.visit_parameters([&](const Parameter& p) { total += p.shape.numel(); });
+  total += quantized_numel(model);
   method->visit([&](const Parameter& p) { total += p.shape.numel(); });
   const std::vector<Parameter*> parameters = select_parameters(model, *method);
   for (const Parameter* p : parameters) trained += p->shape.numel();
@@ -307,6 +320,7 @@ int main(int argc, char** argv) {
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
   app.add_flag("--no-baseline", o.no_baseline, "do not score the base first");
+  add_quant_options(app, o.quant);
   add_dtype_option(app, o.dtype);
   add_train_options(app, o.run);
   return run_tool(app, argc, argv, [&] { finetune(app, o); });

@@ -26,4 +26,8 @@ class MappedFile {
   size_t size_;
 };
 
+// The whole pages of this part of a mapped file leave the process's memory; touched again, they
+// come back from the file.
+void forget_pages(const void* data, size_t bytes);
+
 }  // namespace lk

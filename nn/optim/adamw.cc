@@ -19,11 +19,13 @@ void on_master(const Var& p, F&& f) {
 
 class AdamW : public Optimizer {
  public:
-  AdamW(const OptimizerConfig& config, std::vector<ParamGroup> groups)
+  AdamW(const OptimizerConfig& config, std::vector<ParamGroup> groups, bool paged)
       : Optimizer(std::move(groups)),
         config_(config),
         m_(like_parameters("exp_avg", names(), all())),
-        v_(like_parameters("exp_avg_sq", names(), all())) {}
+        v_(like_parameters("exp_avg_sq", names(), all())) {
+    if (paged) page_states(config, {&m_, &v_});
+  }
   void visit_state(const std::function<void(const std::string&, Tensor&)>& f) override {
     m_.visit(f);
     v_.visit(f);
@@ -31,12 +33,14 @@ class AdamW : public Optimizer {
 
  protected:
   void update(size_t i, const Var& p, double lr, double weight_decay) override {
+    for (StateList* s : {&m_, &v_}) s->fetch(i);
     on_master(p, [&](auto isa, auto type) {
       using A = decltype(type);
       adamw_update(isa, p.value().data<A>(), p.grad().data<A>(), m_[i].template data<A>(),
                    v_[i].template data<A>(), p.value().numel(),
                    {lr, config_.beta1, config_.beta2, config_.eps, weight_decay, steps});
     });
+    for (StateList* s : {&m_, &v_}) s->put_away(i);
   }
 
  private:
@@ -108,7 +112,10 @@ StateList like_parameters(const std::string& kind, const std::vector<std::string
 }
 
 std::unique_ptr<Optimizer> make_adamw(const OptimizerConfig& c, std::vector<ParamGroup> g) {
-  return std::make_unique<AdamW>(c, std::move(g));
+  return std::make_unique<AdamW>(c, std::move(g), false);
+}
+std::unique_ptr<Optimizer> make_paged_adamw(const OptimizerConfig& c, std::vector<ParamGroup> g) {
+  return std::make_unique<AdamW>(c, std::move(g), true);
 }
 std::unique_ptr<Optimizer> make_sgd(const OptimizerConfig& c, std::vector<ParamGroup> g) {
   return std::make_unique<Sgd>(c, std::move(g));

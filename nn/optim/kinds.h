@@ -1,16 +1,27 @@
-// The makers of the optimizers, one file each.
+// The makers of the optimizers, one file each, and what they keep their states in.
 #pragma once
 
+#include "engine/files/paged_file.h"
 #include "nn/optim/optimizer.h"
 
 namespace lk {
 
+using OptimizerMaker = std::unique_ptr<Optimizer> (*)(const OptimizerConfig&,
+                                                      std::vector<ParamGroup>);
 std::unique_ptr<Optimizer> make_adamw(const OptimizerConfig& config,
                                       std::vector<ParamGroup> groups);
+std::unique_ptr<Optimizer> make_paged_adamw(const OptimizerConfig& config,
+                                            std::vector<ParamGroup> groups);
 std::unique_ptr<Optimizer> make_sgd(const OptimizerConfig& config, std::vector<ParamGroup> groups);
 std::unique_ptr<Optimizer> make_lion(const OptimizerConfig& config, std::vector<ParamGroup> groups);
 std::unique_ptr<Optimizer> make_adafactor(const OptimizerConfig& config,
                                           std::vector<ParamGroup> groups);
+std::unique_ptr<Optimizer> make_adamw8bit(const OptimizerConfig& config,
+                                          std::vector<ParamGroup> groups);
+std::unique_ptr<Optimizer> make_paged_adamw8bit(const OptimizerConfig& config,
+                                                std::vector<ParamGroup> groups);
+std::unique_ptr<Optimizer> make_lion8bit(const OptimizerConfig& config,
+                                         std::vector<ParamGroup> groups);
 
 // States of one kind, one per parameter, zero at the start, counted as optimizer memory.
 class StateList {
@@ -25,7 +36,8 @@ class StateList {
   Tensor& operator[](size_t i) {
     if (!states_[i].defined()) {
       const CategoryScope optimizer(Category::optimizer);
-      states_[i] = Tensor::zeros(shapes_[i], dtypes_[i]);
+      states_[i] = pages_ && is_paged(i) ? pages_->take(shapes_[i], dtypes_[i])
+                                         : Tensor::zeros(shapes_[i], dtypes_[i]);
     }
     return states_[i];
   }
@@ -34,16 +46,37 @@ class StateList {
       if (shapes_[i].numel() > 0) f(kind_ + "." + names_[i], (*this)[i]);
   }
 
+  // From now on states are made in a paged file, but for small ones (as bitsandbytes has it).
+  void use(const std::shared_ptr<PagedFile>& pages) { pages_ = pages; }
+  size_t paged_bytes() const {
+    size_t total = 0;
+    for (size_t i = 0; i < states_.size(); ++i)
+      if (is_paged(i)) total += PagedFile::bytes_for(shapes_[i], dtypes_[i]);
+    return total;
+  }
+  // Around the use of state i; nothing for one that is not paged.
+  void fetch(size_t i) {
+    if (pages_ && is_paged(i)) PagedFile::fetch((*this)[i]);
+  }
+  void put_away(size_t i) {
+    if (pages_ && is_paged(i)) PagedFile::put_away((*this)[i]);
+  }
+
  private:
+  bool is_paged(size_t i) const { return shapes_[i].numel() >= 100000; }
   std::string kind_;
   std::vector<std::string> names_;
   std::vector<Shape> shapes_;
   std::vector<DType> dtypes_;
   std::vector<Tensor> states_;
+  std::shared_ptr<PagedFile> pages_;
 };
 
 // A list shaped like the parameters.
 StateList like_parameters(const std::string& kind, const std::vector<std::string>& names,
                           const std::vector<Var>& params);
+
+// Puts the lists into config.page_file, whose whole size is reserved now.
+void page_states(const OptimizerConfig& config, const std::vector<StateList*>& lists);
 
 }  // namespace lk

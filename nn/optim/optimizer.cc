@@ -10,10 +10,16 @@
 namespace lk {
 namespace {
 
-using Maker = std::unique_ptr<Optimizer> (*)(const OptimizerConfig&, std::vector<ParamGroup>);
-const std::map<std::string, Maker>& makers() {
-  static const std::map<std::string, Maker> table{
-      {"adafactor", make_adafactor}, {"adamw", make_adamw}, {"lion", make_lion}, {"sgd", make_sgd}};
+const std::map<std::string, OptimizerMaker>& makers() {
+  static const std::map<std::string, OptimizerMaker> table{
+      {"adafactor", make_adafactor},
+      {"adamw", make_adamw},
+      {"adamw8bit", make_adamw8bit},
+      {"lion", make_lion},
+      {"lion8bit", make_lion8bit},
+      {"paged-adamw", make_paged_adamw},
+      {"paged-adamw8bit", make_paged_adamw8bit},
+      {"sgd", make_sgd}};
   return table;
 }
 

@@ -1,6 +1,8 @@
-// Optimizers over named parameters: AdamW, SGD, Lion, Adafactor.
+// Optimizers over named parameters: AdamW, SGD, Lion, Adafactor; AdamW and Lion with 8-bit states,
+// and AdamW with states in a file.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -17,13 +19,14 @@ struct ParamGroup {
 };
 
 struct OptimizerConfig {
-  std::string name = "adamw";  // adamw, sgd, lion, adafactor
+  std::string name = "adamw";  // one of known_optimizers()
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
   double momentum = 0.9;        // sgd
   double clip_threshold = 1.0;  // adafactor: of the update's root mean square
   double decay_rate = -0.8;     // adafactor: beta2 at step t is 1 - t^decay_rate
   bool scale_parameter =
       false;  // adafactor: the rate is relative to the parameter's root mean square
+  std::filesystem::path page_file = {};  // of the paged ones: where their states lie meanwhile
 };
 
 class Optimizer {

@@ -73,7 +73,9 @@ void add_train_options(CLI::App& app, TrainOptions& o) {
   app.add_option("--lr-scheduler", o.schedule, "linear, cosine or constant")
       ->capture_default_str()
       ->check(CLI::IsMember(known_schedules()));
-  app.add_option("--optimizer", o.optimizer.name, "adamw, sgd, lion or adafactor")
+  app.add_option(
+         "--optimizer", o.optimizer.name,
+         "what updates the weights; 8bit: states in 8 bits; paged: states in a file in --output")
       ->capture_default_str()
       ->check(CLI::IsMember(known_optimizers()));
   app.add_option("--beta1", o.optimizer.beta1, "of adamw and lion")

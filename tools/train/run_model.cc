@@ -6,6 +6,7 @@
 
 #include "tools/train/chat_run.h"
 #include "tools/train/perplexity.h"
+#include "tools/train/quant_options.h"
 #include "tools/train/trainer.h"
 
 namespace lk {
@@ -71,6 +72,10 @@ OpenModel open_model(const std::string& model, const std::string& adapter, DType
           "pass --model FOLDER, or --adapter FOLDER whose adapter_config.json names the base");
   LoadOptions load;
   load.compute = compute;
+  const QuantOptions trained_on =
+      adapter_config ? remembered(adapter_config->settings) : QuantOptions{};
+  const auto quantizer = make_quantizer(trained_on, Config::load(base));
+  load.weights = quantizer.get();
   std::vector<std::string> labels;
   const std::string type = adapter_config && adapter_config->settings.has("task_type")
                                ? adapter_config->settings.text("task_type")

@@ -213,7 +213,9 @@ TrainResult train(Model& model, std::vector<ParamGroup> groups,
   for (const ParamGroup& g : groups) trainable += static_cast<int64_t>(g.params.size());
   require(trainable > 0, "no parameter is trainable");
   Plan plan(examples, o);
-  const auto optimizer = make_optimizer(o.optimizer, std::move(groups));
+  OptimizerConfig optimizer_config = o.optimizer;
+  optimizer_config.page_file = o.output / "optimizer.pages";
+  const auto optimizer = make_optimizer(optimizer_config, std::move(groups));
   dropout_state() = {o.seed, 1};
   if (method) method->start_training(plan.total());
   int64_t step = o.resume ? restore_state(o, *optimizer, method, plan) : 0;

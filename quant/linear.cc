@@ -1,0 +1,142 @@
+#include "quant/linear.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "autograd/ops/column_sum.h"
+#include "engine/codebook.h"
+#include "engine/cpu.h"
+#include "engine/gemm.h"
+#include "engine/kernels/matvec.h"
+#include "engine/kernels/matvec_4bit.h"
+#include "engine/parallel.h"
+
+namespace lk {
+namespace {
+
+constexpr int64_t kPanel = 1 << 20;  // elements: 2 MB of bf16
+
+// Rows [row, row + rows) and columns [col, col + cols) of W, restored.
+Tensor restore(const Quantized& w, DType dtype, int64_t row, int64_t rows, int64_t col,
+               int64_t cols) {
+  const DType made = dtype == DType::f64 ? DType::f32 : dtype;
+  Tensor panel = Tensor::empty({rows, cols}, made);
+  const int64_t in = w.shape[1], size = size_of(made);
+  auto* out = static_cast<char*>(panel.raw());
+  parallel_for(rows, 1 + (1 << 14) / cols, [&](int64_t begin, int64_t end) {
+    if (cols == in)
+      return dequantize_range(out + begin * in * size, made, w, (row + begin) * in,
+                              (end - begin) * in);
+    for (int64_t r = begin; r < end; ++r)
+      dequantize_range(out + r * cols * size, made, w, (row + r) * in + col, cols);
+  });
+  return panel.to(dtype);
+}
+
+// Columns [col, col + part.dim(1)) of y = part.
+void put_columns(const Tensor& y, const Tensor& part, int64_t col) {
+  const int64_t size = size_of(y.dtype()), width = part.dim(1) * size, stride = y.dim(-1) * size;
+  auto* to = static_cast<char*>(y.raw()) + col * size;
+  const auto* from = static_cast<const char*>(part.raw());
+  parallel_for(part.dim(0), 1 + (1 << 16) / width, [=](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r)
+      std::memcpy(to + r * stride, from + r * width, static_cast<size_t>(width));
+  });
+}
+
+bool takes_codes(const Tensor& x, const Quantized& w) {
+  return x.numel() / w.shape[1] <= kMatvecRows && bits_of(w.spec) == 4 &&
+         w.shape[1] % w.spec.block_size == 0 && x.dtype() != DType::f64;
+}
+
+// A few rows, straight from the codes.
+void multiply_codes(const Tensor& y, const Tensor& x, const Quantized& w, const Tensor& bias) {
+  const int64_t in = w.shape[1], out = w.shape[0], rows = x.numel() / in, block = w.spec.block_size;
+  const Tensor split = Tensor::empty({rows, in}, DType::f32),
+               c = Tensor::empty({rows, out}, DType::f32);
+  on_float(x.dtype(), [&](auto isa, auto type) {
+    using T = decltype(type);
+    if constexpr (!std::is_same_v<T, double>) {
+      split_pairs(isa, split.data<float>(), x.data<T>(), rows * in);
+      const Codebook4& book = codebook4(w.spec.type);
+      const Matvec4Shape shape{rows, in, block, out};
+      parallel_for(out, 1 + (1 << 15) / in, [&](int64_t begin, int64_t end) {
+        // Factors for as many rows of W as a small array holds.
+        constexpr int64_t kFactors = 2048;
+        float factors[kFactors];
+        const int64_t blocks = in / block, step = std::max<int64_t>(1, kFactors / blocks);
+        for (int64_t o = begin; o < end; o += step) {
+          const int64_t count = std::min(step, end - o);
+          block_factors(factors, w, o * blocks, count * blocks);
+          matvec_4bit(isa, c.data<float>() + o, split.data<float>(),
+                      w.codes.data<uint8_t>() + o * in / 2, factors, book.values.data(), count,
+                      shape);
+        }
+      });
+    }
+  });
+  if (bias.defined()) {
+    const Tensor b = bias.to(DType::f32);
+    for (int64_t m = 0; m < rows; ++m)
+      for (int64_t o = 0; o < out; ++o) c.data<float>()[m * out + o] += b.data<float>()[o];
+  }
+  convert(y.raw(), y.dtype(), c.raw(), DType::f32, rows * out);
+}
+
+Tensor forward(const Tensor& x, const Quantized& w, const Tensor& bias) {
+  const int64_t in = w.shape[1], out = w.shape[0], rows = x.numel() / in;
+  const Tensor y = Tensor::empty({rows, out}, x.dtype());
+  const CategoryScope workspace(Category::workspace);
+  if (takes_codes(x, w) && in / w.spec.block_size <= 2048) {
+    multiply_codes(y, x, w, bias);
+    return y;
+  }
+  const int64_t step = std::clamp<int64_t>(kPanel / in, 1, out);
+  for (int64_t o = 0; o < out; o += step) {
+    const int64_t n = std::min(step, out - o);
+    const Tensor part_bias = bias.defined() ? bias.view({out}).rows(o, o + n) : Tensor();
+    const Tensor part = n == out ? y : Tensor::empty({rows, n}, x.dtype());
+    gemm(part, x, restore(w, x.dtype(), o, n, 0, in),
+         {.transpose_b = true, .bias = bias.defined() ? &part_bias : nullptr});
+    if (n != out) put_columns(y, part, o);
+  }
+  return y;
+}
+
+Tensor input_gradient(const Tensor& dy, const Quantized& w, const Shape& x_shape) {
+  const int64_t in = w.shape[1], out = w.shape[0];
+  const Tensor dx = Tensor::empty(x_shape, dy.dtype());
+  const CategoryScope workspace(Category::workspace);
+  const int64_t block = w.spec.block_size;
+  const int64_t step = std::min(in, std::max<int64_t>(1, kPanel / out / block) * block);
+  for (int64_t i = 0; i < in; i += step) {
+    const int64_t n = std::min(step, in - i);
+    const Tensor part = n == in ? dx : Tensor::empty({dy.numel() / out, n}, dy.dtype());
+    gemm(part, dy, restore(w, dy.dtype(), 0, out, i, n));
+    if (n != in) put_columns(dx, part, i);
+  }
+  return dx;
+}
+
+}  // namespace
+
+Var quantized_linear(const Var& x, const std::shared_ptr<const Quantized>& w, const Var& bias) {
+  const int64_t out = w->shape[0], in = w->shape[1];
+  require(x.dim(-1) == in, "linear: x is {} but the weight takes {} features (weight {}, {})",
+          x.shape(), in, w->shape, w->spec.type);
+  require(!bias.defined() || bias.value().numel() == out, "linear: bias {} for weight {}",
+          bias.shape(), w->shape);
+  Tensor y = forward(x.value(), *w, bias.defined() ? bias.value() : Tensor());
+  std::vector<Var> inputs{x};
+  if (bias.defined()) inputs.push_back(bias);
+  return record("quantized_linear", y, inputs,
+                [w, x_shape = x.shape(), bias_type = bias.defined() ? bias.dtype() : DType::f32](
+                    const Tensor& dy, const Need& need) {
+                  std::vector<Tensor> grads(need.size());
+                  if (need[0]) grads[0] = input_gradient(dy, *w, x_shape);
+                  if (need.size() > 1 && need[1]) grads[1] = column_sum_of(dy, bias_type);
+                  return grads;
+                });
+}
+
+}  // namespace lk

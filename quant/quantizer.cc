@@ -1,0 +1,116 @@
+#include "quant/quantizer.h"
+
+#include <cmath>
+
+#include "quant/bnb_files.h"
+#include "quant/quantized_weight.h"
+
+namespace lk {
+namespace {
+
+Tensor transposed(const Tensor& m) {
+  Tensor out = Tensor::empty({m.dim(1), m.dim(0)}, m.dtype());
+  const int64_t rows = m.dim(0), cols = m.dim(1), size = size_of(m.dtype());
+  constexpr int64_t kTile = 64;
+  for (int64_t i0 = 0; i0 < rows; i0 += kTile)
+    for (int64_t j = 0; j < cols; ++j)
+      for (int64_t i = i0; i < std::min(rows, i0 + kTile); ++i)
+        std::memcpy(static_cast<char*>(out.raw()) + (j * rows + i) * size,
+                    static_cast<const char*>(m.raw()) + (i * cols + j) * size,
+                    static_cast<size_t>(size));
+  return out;
+}
+
+void add_error(QuantError& total, const std::string& layer, const Quantized& q, const Tensor& w) {
+  const Tensor restored = dequantize(q, DType::f32), exact = w.to(DType::f32);
+  double error = 0, size = 0;
+  for (int64_t i = 0; i < q.numel(); ++i) {
+    const double x = exact.data<float>()[i], d = static_cast<double>(restored.data<float>()[i]) - x;
+    error += d * d;
+    size += x * x;
+  }
+  const double relative = size > 0 ? std::sqrt(error / size) : 0.0;
+  total.mean = (total.mean * static_cast<double>(total.layers) + relative) /
+               static_cast<double>(total.layers + 1);
+  ++total.layers;
+  if (!(relative <= total.worst)) {
+    total.worst = relative;
+    total.worst_layer = layer;
+  }
+}
+
+}  // namespace
+
+Quantizer::Quantizer(std::optional<QuantSpec> spec, bool head, QuantError* error)
+    : spec_(std::move(spec)), head_(head), error_(error) {
+  if (spec_) check_spec(*spec_, "quantize");
+}
+
+bool Quantizer::wants(const Linear& linear) const {
+  const bool at_head = linear.role() == Role::head || linear.role() == Role::pooler;
+  return spec_.has_value() && (head_ || !at_head);
+}
+
+std::unique_ptr<Weight> Quantizer::load(const Linear& linear, const StoredWeight& s) const {
+  const Shape shape{linear.out_features(), linear.in_features()};
+  if (s.files.dtype(s.name) == DType::u8) {
+    Quantized q = read_quantized(s.files, s.name, shape, s.folder);
+    require(!spec_ || *spec_ == q.spec,
+            "{}: '{}' is quantized already ({}, blocks of {}{}), other than asked for; ask for the "
+            "same or for nothing, or start from the dense folder",
+            s.folder, s.name, q.spec.type, q.spec.block_size,
+            q.spec.double_quant ? ", double" : "");
+    return std::make_unique<QuantizedWeight>(linear.name() + ".weight", std::move(q), s.in_out);
+  }
+  if (!wants(linear)) return nullptr;
+  const Tensor w = s.files.get(s.name);
+  const Shape expected = s.in_out ? Shape{shape[1], shape[0]} : shape;
+  require(w.shape() == expected && is_float(w.dtype()),
+          "{}: tensor '{}' is {} {}; expected floating point of shape {}", s.folder, s.name,
+          name_of(w.dtype()), w.shape(), expected);
+  return make(linear, linear.name() + ".weight", w, s.in_out);
+}
+
+std::unique_ptr<Weight> Quantizer::make(const Linear& linear, const std::string& name,
+                                        const Tensor& w, bool in_out) const {
+  const CategoryScope weights(Category::weights);
+  const Tensor stored = w.dtype() == DType::f64 ? w.to(DType::f32) : w;
+  QuantSpec spec = *spec_;
+  spec.double_quant = false;
+  const Tensor by_rows = in_out ? transposed(stored) : stored;
+  Quantized q = quantize(by_rows, spec);
+  for (int64_t b = 0; b < q.blocks(); ++b)
+    require(std::isfinite(q.absmax.data<float>()[b]),
+            "{}: the weight holds NaN or infinity (row {}); it cannot be quantized", name,
+            b * spec.block_size / linear.in_features());
+  if (spec_->double_quant) quantize_factors(q);
+  if (error_) add_error(*error_, linear.name(), q, by_rows);
+  return std::make_unique<QuantizedWeight>(name, std::move(q), in_out);
+}
+
+int64_t quantized_numel(Model& model) {
+  int64_t total = 0;
+  model.visit_linears([&](Linear& linear) {
+    if (const auto* q = dynamic_cast<QuantizedWeight*>(&linear.weight()))
+      total += q->quantized().numel();
+  });
+  return total;
+}
+
+int64_t dequantize_linears(Model& model, DType dtype) {
+  int64_t count = 0;
+  model.visit_linears([&](Linear& linear) {
+    const auto* q = dynamic_cast<QuantizedWeight*>(&linear.weight());
+    if (!q) return;
+    const CategoryScope weights(Category::weights);
+    auto dense =
+        std::make_unique<DenseWeight>(q->name(), q->in_features(), q->out_features(), q->in_out());
+    const Tensor w = q->dense(dtype);
+    dense->parameter().set(q->in_out() ? transposed(w) : w);
+    linear.set_weight(std::move(dense));
+    ++count;
+  });
+  return count;
+}
+
+}  // namespace lk
