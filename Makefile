@@ -27,6 +27,17 @@ FLAGS_amx     := $(subst Avx512,Amx,$(FLAGS_avx512)) -mamx-tile -mamx-bf16
 FLAGS_generic := -DLK_ISA=Generic
 
 KERNEL_SRC := $(wildcard engine/kernels/*.cc)
+# CUDA kernels: g++ compiles them for the emulator with every access observed (cuda/emulator), nvcc for GPUs.
+CU_SRC     := $(shell find cuda -name '*.cu' | sort)
+CUDA_SRC   := $(shell find cuda -name '*.cc' | sort)
+CU_TESTS   := $(shell find tests -name '*.cu' | sort)
+EMU_LIBS   := -lboost_context -lbacktrace
+EMU_FLAGS  := -Icuda/emulator/include
+OBSERVE    := -std=c++20 -O1 -g -fsanitize=thread --param tsan-instrument-func-entry-exit=0 -fno-math-errno \
+              -Wall -Wextra -Wshadow -Wno-tsan $(WERROR)
+NVCC       ?= $(firstword $(wildcard /usr/local/cuda/bin/nvcc) $(shell command -v nvcc))
+NVCC_FLAGS := -std=c++20 -O3 -I. --expt-relaxed-constexpr -DFMT_USE_CONSTEXPR=1 -lineinfo \
+              $(foreach cc,80 90 100,-gencode arch=compute_$(cc),code=sm_$(cc)) -gencode arch=compute_100,code=compute_100
 AMX_SRC    := $(wildcard engine/kernels/amx/*.cc)
 LIB_SRC    := $(filter-out $(KERNEL_SRC) $(AMX_SRC),$(shell find $(LIB_DIRS) -name '*.cc' 2>/dev/null | sort))
 TOOL_SRC   := $(wildcard tools/*.cc)
@@ -35,19 +46,20 @@ TEST_SRC   := $(shell find tests -name '*.cc' | sort)
 TESTS      ?= $(filter %_test.cc,$(TEST_SRC))
 TEST_LIB   := $(filter-out %_test.cc,$(TEST_SRC))
 
-obj         = $(patsubst %.cc,$(BUILD)/obj/%.o,$(1))
+obj         = $(patsubst %.cu,$(BUILD)/obj/%.o,$(patsubst %.cc,$(BUILD)/obj/%.o,$(1)))
 kernels_of  = $(if $(filter amx,$(1)),$(AMX_SRC),$(KERNEL_SRC))
 KERNEL_OBJ := $(foreach isa,$(ISAS),$(patsubst %.cc,$(BUILD)/obj/$(isa)/%.o,$(call kernels_of,$(isa))))
 LIB_OBJ    := $(call obj,$(LIB_SRC)) $(KERNEL_OBJ)
+EMU_OBJ    := $(call obj,$(CU_SRC) $(CUDA_SRC))
 TOOLS      := $(patsubst tools/%.cc,$(BIN)/%,$(TOOL_SRC))
 
-.PHONY: all deps demo demo-minilm test check format format-check lint sanitize clean
+.PHONY: all deps demo demo-minilm test check-kernels cuda-objects check format format-check lint sanitize clean
 .DEFAULT_GOAL := all
 all: $(TOOLS)
 
 # Debian's names of what is needed; only what is missing is installed.
 PACKAGES := g++ make libdnnl-dev liblapacke-dev libopenblas-dev libfmt-dev libpcre2-dev libutf8proc-dev \
-            libxxhash-dev nlohmann-json3-dev libcli11-dev doctest-dev
+            libxxhash-dev nlohmann-json3-dev libcli11-dev doctest-dev libboost-context-dev
 deps:
 	@tools/install_packages.sh $(PACKAGES)
 
@@ -64,6 +76,15 @@ demo-minilm: deps
 test: deps
 	@$(MAKE) --no-print-directory $(BIN)/tests all
 	@$(BIN)/tests
+
+# The kernels' tests once more, in several orders of threads and blocks.
+check-kernels: deps
+	@$(MAKE) --no-print-directory $(BIN)/tests
+	@EMULATOR_ORDERS=4 $(BIN)/tests --source-file='*tests/cuda/*'
+
+# Every kernel for GPUs, where nvcc is; what ptxas says of registers and spills stands beside the object.
+cuda-objects: $(if $(NVCC),$(patsubst %.cu,$(BUILD)/%.gpu.o,$(CU_SRC)))
+	@$(if $(NVCC),,echo "cuda-objects: no nvcc here, nothing to do")
 
 # The structure: which folder may include which, one op one basename, kernels free of stray symbols.
 check: $(KERNEL_OBJ)
@@ -92,6 +113,15 @@ $(BUILD)/obj/%.o: %.cc
 	@mkdir -p $(@D)
 	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
 
+$(BUILD)/obj/cuda/%.o $(BUILD)/obj/tests/cuda/%.o $(BUILD)/obj/tools/kernels.o: CPPFLAGS += $(EMU_FLAGS)
+$(BUILD)/obj/%.o: %.cu
+	@mkdir -p $(@D)
+	$(CXX) $(CPPFLAGS) $(OBSERVE) -x c++ -c $< -o $@
+
+$(BUILD)/%.gpu.o: %.cu
+	@mkdir -p $(@D)
+	$(NVCC) $(NVCC_FLAGS) -MD -MP -MF $(@:.o=.d) -Xptxas -v -c $< -o $@ 2> $(@:.o=.ptxas) || { cat $(@:.o=.ptxas); exit 1; }
+
 define kernel_rule
 $(BUILD)/obj/$(1)/%.o: %.cc
 	@mkdir -p $$(@D)
@@ -99,14 +129,14 @@ $(BUILD)/obj/$(1)/%.o: %.cc
 endef
 $(foreach isa,$(ISAS),$(eval $(call kernel_rule,$(isa))))
 
-$(BIN)/tests: $(call obj,$(TESTS) $(TEST_LIB) $(TOOL_LIB)) $(LIB_OBJ)
+$(BIN)/tests: $(call obj,$(TESTS) $(TEST_LIB) $(CU_TESTS) $(TOOL_LIB)) $(EMU_OBJ) $(LIB_OBJ)
 	@mkdir -p $(@D)
-	$(CXX) $(LDFLAGS) $^ $(LDLIBS) -o $@
+	$(CXX) $(LDFLAGS) $^ $(LDLIBS) $(EMU_LIBS) -o $@
 
 # A smaller test binary: make bin/tests-ops TESTS="tests/ops/add_test.cc"
-$(BIN)/tests-%: $(call obj,$(TESTS) $(TEST_LIB)) $(LIB_OBJ)
+$(BIN)/tests-%: $(call obj,$(TESTS) $(TEST_LIB) $(CU_TESTS)) $(EMU_OBJ) $(LIB_OBJ)
 	@mkdir -p $(@D)
-	$(CXX) $(LDFLAGS) $^ $(LDLIBS) -o $@
+	$(CXX) $(LDFLAGS) $^ $(LDLIBS) $(EMU_LIBS) -o $@
 
 $(TOOLS): $(BIN)/%: $(BUILD)/obj/tools/%.o $(call obj,$(TOOL_LIB)) $(LIB_OBJ)
 	@mkdir -p $(@D)

@@ -11,7 +11,7 @@ namespace lk::math {
 
 [[gnu::always_inline]] static inline double exp(double x) { return std::exp(x); }
 
-[[gnu::always_inline]] static inline float exp(float x) {
+[[gnu::always_inline]] static constexpr float exp(float x) {
   const float c = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x;
   const float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
   const float n = (c * 1.44269504f + magic) - magic;
@@ -27,7 +27,7 @@ namespace lk::math {
 
 [[gnu::always_inline]] static inline double tanh(double x) { return std::tanh(x); }
 
-[[gnu::always_inline]] static inline float tanh(float x) {
+[[gnu::always_inline]] static constexpr float tanh(float x) {
   const float x2 = x * x;
   const float small =
       x * (1.0f + x2 * (-1.0f / 3 + x2 * (2.0f / 15 + x2 * (-17.0f / 315 + x2 * (62.0f / 2835)))));
@@ -36,7 +36,7 @@ namespace lk::math {
 }
 
 template <class A>
-[[gnu::always_inline]] static inline A sigmoid(A x) {
+[[gnu::always_inline]] static constexpr A sigmoid(A x) {
   return A(1) / (A(1) + math::exp(-x));
 }
 
@@ -46,7 +46,7 @@ template <class A>
   return 0.5 * std::erfc(-x * 0.7071067811865476);
 }
 
-[[gnu::always_inline]] static inline float normal_cdf(float x) {
+[[gnu::always_inline]] static constexpr float normal_cdf(float x) {
   const float z = (x < 0 ? -x : x) * 0.70710678f;
   const float t = 1.0f / (1.0f + 0.5f * z);
   const float p =
@@ -63,7 +63,7 @@ template <class A>
 }
 
 template <class A>
-[[gnu::always_inline]] static inline A normal_pdf(A x) {
+[[gnu::always_inline]] static constexpr A normal_pdf(A x) {
   return A(0.3989422804014327) * math::exp(A(-0.5) * x * x);
 }
 
