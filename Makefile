@@ -34,7 +34,7 @@ CU_TESTS   := $(shell find tests -name '*.cu' | sort)
 EMU_LIBS   := -lboost_context -lbacktrace
 EMU_FLAGS  := -Icuda/emulator/include
 OBSERVE    := -std=c++20 -O1 -g -fsanitize=thread --param tsan-instrument-func-entry-exit=0 -fno-math-errno \
-              -Wall -Wextra -Wshadow -Wno-tsan $(WERROR)
+              -Wall -Wextra -Wshadow -Wno-unknown-pragmas $(WERROR)
 NVCC       ?= $(firstword $(wildcard /usr/local/cuda/bin/nvcc) $(shell command -v nvcc))
 NVCC_FLAGS := -std=c++20 -O3 -I. --expt-relaxed-constexpr -DFMT_USE_CONSTEXPR=1 -lineinfo \
               $(foreach cc,80 90 100,-gencode arch=compute_$(cc),code=sm_$(cc)) -gencode arch=compute_100,code=compute_100

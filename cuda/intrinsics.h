@@ -5,6 +5,7 @@
 #include <cuda_runtime.h>
 
 #include <cstdint>
+#include <type_traits>
 
 #include "engine/dtype.h"
 
@@ -13,12 +14,16 @@ namespace lk {
 inline constexpr int kWarp = 32;
 inline constexpr unsigned kAllLanes = 0xffffffffu;
 
-// N elements side by side, moved by one instruction of 16 bytes.
-template <class T>
-struct alignas(16) Pack {
-  static constexpr int size = 16 / static_cast<int>(sizeof(T));
-  T at[size];
+// N elements side by side.
+template <class T, int N>
+struct alignas(N * sizeof(T) % 16 == 0 ? 16 : alignof(T)) Elements {
+  T at[N];
 };
+// As many as one instruction of 16 bytes moves.
+template <class T>
+inline constexpr int kPackSize = 16 / static_cast<int>(sizeof(T));
+template <class T>
+using Pack = Elements<T, kPackSize<T>>;
 
 #if defined(__CUDACC__)
 using Bytes16 = uint4;
@@ -35,6 +40,39 @@ __device__ __forceinline__ Pack<T> load128(const T* p) {
 template <class T>
 __device__ __forceinline__ void store128(T* p, const Pack<T>& value) {
   *reinterpret_cast<Bytes16*>(p) = __builtin_bit_cast(Bytes16, value);
+}
+
+// N elements in accesses of 16 bytes where they fill them, one by one else.
+template <int N, class T>
+__device__ __forceinline__ Elements<T, N> load(const T* p) {
+  Elements<T, N> e;
+  if constexpr (N % kPackSize<T> == 0) {
+#pragma unroll
+    for (int i = 0; i < N; i += kPackSize<T>) {
+      const Pack<T> pack = load128(p + i);
+#pragma unroll
+      for (int j = 0; j < kPackSize<T>; ++j) e.at[i + j] = pack.at[j];
+    }
+  } else {
+#pragma unroll
+    for (int i = 0; i < N; ++i) e.at[i] = p[i];
+  }
+  return e;
+}
+template <int N, class T>
+__device__ __forceinline__ void store(T* p, const Elements<T, N>& e) {
+  if constexpr (N % kPackSize<T> == 0) {
+#pragma unroll
+    for (int i = 0; i < N; i += kPackSize<T>) {
+      Pack<T> pack;
+#pragma unroll
+      for (int j = 0; j < kPackSize<T>; ++j) pack.at[j] = e.at[i + j];
+      store128(p + i, pack);
+    }
+  } else {
+#pragma unroll
+    for (int i = 0; i < N; ++i) p[i] = e.at[i];
+  }
 }
 
 // Dynamic shared memory, aligned to 16 bytes.
@@ -61,11 +99,18 @@ struct Maximum {  // keeps NaN
   }
 };
 
-// Every lane gets the result over the warp, the same bits in each.
+// The value of lane l ^ offset; A: 4 or 8 bytes.
+template <class A>
+__device__ __forceinline__ A from_lane_xor(A value, int offset) {
+  using Bits = std::conditional_t<sizeof(A) == 8, unsigned long long, unsigned>;
+  const Bits bits = __shfl_xor_sync(kAllLanes, __builtin_bit_cast(Bits, value), offset);
+  return __builtin_bit_cast(A, bits);
+}
+// Every lane gets the result over the warp, the same bits in each when f is commutative.
 template <class A, class F>
 __device__ __forceinline__ A warp_reduce(A value, F f) {
   for (int offset = kWarp / 2; offset > 0; offset /= 2)
-    value = f(value, __shfl_xor_sync(kAllLanes, value, offset));
+    value = f(value, from_lane_xor(value, offset));
   return value;
 }
 

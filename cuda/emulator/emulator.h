@@ -57,7 +57,8 @@ class Checker {
 struct Traffic {
   int64_t requests = 0, lanes = 0;         // lanes: that took part, summed over requests
   int64_t sectors = 0, ideal_sectors = 0;  // of 32 bytes
-  int64_t bytes() const { return 32 * sectors; }
+  int64_t missed = 0;  // of the sectors: those that are not in the block's share of the L1 cache
+  int64_t bytes() const { return 32 * missed; }  // that come from, or go to, beyond it
 };
 struct Profile {
   std::string kernel;

@@ -7,6 +7,7 @@
 #include <bit>
 #include <deque>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "cuda/emulator/emulator.h"
@@ -31,7 +32,14 @@ struct Site {
   std::deque<Request> open;
 };
 
+// What a block finds in L1 of what it has read: 32 KiB, a direct-mapped cache of sectors.
+using Cache = std::array<uintptr_t, 1024>;
+bool is_cached(Cache& cache, uintptr_t sector) {
+  return std::exchange(cache[sector % cache.size()], sector) == sector;
+}
+
 struct State {
+  Cache cache{};
   bool wanted = false;
   std::vector<const void*> order;
   std::unordered_map<const void*, Profile> profiles;
@@ -59,6 +67,7 @@ void add_global(const Request& r, Traffic& traffic) {
       if (sectors == 0 || sector > last_sector) {
         last_sector = sector;
         ++sectors;
+        if (r.write || !is_cached(state().cache, sector)) ++traffic.missed;
       }
   traffic.requests += 1;
   traffic.lanes += std::popcount(r.lanes);
@@ -148,6 +157,7 @@ void profile_block_end() {
       for (const Request& r : at.open) close(r);
     sites.clear();
   }
+  state().cache.fill(0);
 }
 
 double Profile::sector_efficiency() const {

@@ -182,6 +182,7 @@ cudaError_t cudaFreeHost(void* data) {
 }
 cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
   if (const cudaError_t error = ok_unless_failed(); error != cudaSuccess) return error;
+  if (bytes == 0) return cudaSuccess;
   const bool to_device = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice,
              from_device = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
   if (!valid(to, bytes) || !valid(from, bytes) ||
@@ -199,6 +200,7 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
   return cudaMemcpy(to, from, bytes, kind);
 }
 cudaError_t cudaMemset(void* data, int value, size_t bytes) {
+  if (bytes == 0) return cudaSuccess;
   if (!is_device_memory(data, bytes)) return fail(cudaErrorInvalidValue);
   std::memset(data, value, bytes);
   mark_written(data, bytes);
