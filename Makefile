@@ -138,6 +138,8 @@ $(BIN)/tests-%: $(call obj,$(TESTS) $(TEST_LIB) $(CU_TESTS)) $(EMU_OBJ) $(LIB_OB
 	@mkdir -p $(@D)
 	$(CXX) $(LDFLAGS) $^ $(LDLIBS) $(EMU_LIBS) -o $@
 
+$(BIN)/kernels: $(EMU_OBJ)
+$(BIN)/kernels: LDLIBS += $(EMU_LIBS)
 $(TOOLS): $(BIN)/%: $(BUILD)/obj/tools/%.o $(call obj,$(TOOL_LIB)) $(LIB_OBJ)
 	@mkdir -p $(@D)
 	$(CXX) $(LDFLAGS) $^ $(LDLIBS) -o $@
