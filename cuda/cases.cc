@@ -5,6 +5,7 @@
 
 #include "cuda/optimizer.h"
 #include "engine/kernels/accumulate.h"
+#include "engine/kernels/attention.h"
 #include "engine/kernels/column_sum.h"
 #include "engine/kernels/dropout.h"
 #include "engine/kernels/elementwise.h"
@@ -160,10 +161,26 @@ void add_cases(std::vector<KernelCase>& cases) {
                    }});
 }
 
+// 128 tokens, causal. Each block of 64 queries reads the keys it sees: 1.5 tiles of K and V a head.
+void add_attention(std::vector<KernelCase>& cases) {
+  constexpr int64_t tokens = 128, heads = 4, d = 64, n = tokens * heads * d;
+  static constexpr int32_t offsets[] = {0, tokens};
+  static constexpr AttentionShape shape{offsets, offsets, 1, heads, heads, d,
+                                        0.125,   true,    0, 0,     0,     0};
+  cases.push_back({"attention_forward", "bf16 [128, 4, 64]",
+                   n * 2 + tokens * heads * 4 + n * 2 + 2 * n * 2 * 3 / 2, [](Cuda c) {
+                     Memory m;
+                     const bf16 *q = m.zeros<bf16>(n), *k = m.zeros<bf16>(n), *v = m.zeros<bf16>(n);
+                     bf16* out = m.zeros<bf16>(n);
+                     attention_forward(c, out, m.zeros<float>(tokens * heads), q, k, v, shape);
+                   }});
+}
+
 std::vector<KernelCase> make_cases() {
   std::vector<KernelCase> cases;
   add_cases<float>(cases);
   add_cases<bf16>(cases);
+  add_attention(cases);
   add_flat<float>(cases, "adamw_update", 4, 3, [](Cuda c, Memory& m, float, int64_t n) {
     const float* g = m.zeros<float>(n);
     float *p = m.zeros<float>(n), *first = m.zeros<float>(n), *second = m.zeros<float>(n);
