@@ -91,7 +91,7 @@ check: $(KERNEL_OBJ)
 	@sh tools/check_layers.sh
 	@sh tools/check_kernels.sh $(BUILD) $(ISAS)
 
-SOURCES = $(shell git ls-files '*.cc' '*.h')
+SOURCES = $(shell git ls-files '*.cc' '*.h' '*.cu')
 format:
 	clang-format-14 -i $(SOURCES)
 
@@ -101,8 +101,8 @@ format-check:
 
 lint: format-check
 	@tools/install_packages.sh clang-tidy-14
-	@echo $(LIB_SRC) $(KERNEL_SRC) $(TOOL_LIB) $(TOOL_SRC) | xargs -n 4 -P $$(nproc) sh -c \
-	  'clang-tidy-14 --quiet "$$@" -- -std=c++20 -I. -fopenmp -march=x86-64-v3 -DLK_ISA=Avx2 2>/dev/null' lint
+	@echo $(LIB_SRC) $(KERNEL_SRC) $(TOOL_LIB) $(TOOL_SRC) $(CUDA_SRC) | xargs -n 4 -P $$(nproc) sh -c \
+	  'clang-tidy-14 --quiet "$$@" -- -std=c++20 -I. $(EMU_FLAGS) -fopenmp -march=x86-64-v3 -DLK_ISA=Avx2 2>/dev/null' lint
 
 sanitize: deps
 	@$(MAKE) --no-print-directory BUILD=build/sanitize BIN=build/sanitize/bin OPT='-O1 -g1' \

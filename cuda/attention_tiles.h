@@ -158,8 +158,8 @@ __device__ __forceinline__ void add_product(float (&c)[D / 8][4], const float (&
   }
 }
 
-// Writes the block's [64, D] from the warps' registers, through a tile that nobody reads any more
-// (all warps have passed a barrier since), in accesses of 16 bytes.
+// Writes the block's [64, D] from the warps' registers in accesses of 16 bytes, through a tile that
+// nobody reads any more: all warps have passed a barrier since. A warp's rows are its own there.
 template <class T, int D>
 __device__ __forceinline__ void store_tile(T* x, int64_t stride, int rows, int d,
                                            const float (&c)[D / 8][4], bf16* tile) {

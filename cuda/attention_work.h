@@ -21,6 +21,23 @@ __device__ __forceinline__ void key_range(const AttentionTile& t, const Attentio
   }
 }
 
+// The queries that see any of the tile's `rows` keys: the first, rounded down to a tile, and the
+// end.
+__device__ __forceinline__ void query_range(const AttentionTile& t, const AttentionConstants& s,
+                                            int rows, int& begin, int& end) {
+  const int shift = t.k_rows - t.q_rows;
+  end = t.q_rows;
+  if (!s.causal) return;
+  if (t.first - shift > 0) begin = (t.first - shift) / kTileRows * kTileRows;
+  if (s.window > 0) {
+    const int64_t newest = t.first + rows - 1 - shift + s.window;
+    if (newest < end) end = static_cast<int>(newest);
+  }
+}
+
+// Shared memory of a block on sm_90 and sm_100; sm_80 has 163 KiB.
+inline constexpr size_t kMostShared = 227 << 10;
+
 // Offsets lie in host memory, also for CUDA.
 inline void check_attention(const AttentionShape& s) {
   require(s.head_dim % 8 == 0 && s.head_dim > 0 && s.head_dim <= 256,
