@@ -7,7 +7,7 @@
 #include <new>
 
 // The linker's names for the ends of the data segment.
-extern char __data_start, _end;
+extern char __data_start, _end;  // NOLINT(bugprone-reserved-identifier)
 
 namespace emu {
 namespace {

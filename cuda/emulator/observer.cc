@@ -23,6 +23,7 @@ void observe(void* address, int bytes, bool write, bool vector, const void* site
   void __tsan_volatile_read##N(void* a) { observe(a, N, false, true, EMU_SITE); }   \
   void __tsan_volatile_write##N(void* a) { observe(a, N, true, true, EMU_SITE); }
 
+// NOLINTBEGIN(bugprone-reserved-identifier): the compiler's names
 extern "C" {
 EMU_ACCESS(1)
 EMU_ACCESS(2)
@@ -41,3 +42,4 @@ void __tsan_func_exit() {}
 void __tsan_vptr_update(void**, void*) {}
 void __tsan_vptr_read(void**) {}
 }
+// NOLINTEND(bugprone-reserved-identifier)

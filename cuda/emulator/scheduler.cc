@@ -288,7 +288,8 @@ uint32_t last_barrier() { return s().last_barrier; }
 uint32_t last_meeting(int lane_a, int lane_b, int warp) {
   const Warp& w = s().warps[static_cast<size_t>(warp)];
   const uint32_t partial =
-      w.partial.empty() ? 0 : w.partial[static_cast<size_t>(lane_a * 32 + lane_b)];
+      w.partial.empty() ? 0
+                        : w.partial[static_cast<size_t>(lane_a) * 32 + static_cast<size_t>(lane_b)];
   return std::max(w.last_full_meeting, partial);
 }
 

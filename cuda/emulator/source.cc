@@ -1,11 +1,27 @@
 #include "cuda/emulator/source.h"
 
-#include <backtrace.h>
 #include <cxxabi.h>
 
 #include <cstdlib>
+#include <string_view>
 
-extern char __executable_start;
+extern char __executable_start;  // NOLINT(bugprone-reserved-identifier): the linker's name
+
+// libbacktrace comes with gcc, in a folder where other compilers do not look for its header.
+extern "C" {
+struct backtrace_state;
+using backtrace_error = void (*)(void* data, const char* message, int error);
+using backtrace_frame = int (*)(void* data, uintptr_t pc, const char* file, int line,
+                                const char* function);
+using backtrace_symbol = void (*)(void* data, uintptr_t pc, const char* symbol, uintptr_t value,
+                                  uintptr_t size);
+backtrace_state* backtrace_create_state(const char* program, int threaded, backtrace_error error,
+                                        void* data);
+int backtrace_pcinfo(backtrace_state* state, uintptr_t pc, backtrace_frame frame,
+                     backtrace_error error, void* data);
+int backtrace_syminfo(backtrace_state* state, uintptr_t address, backtrace_symbol symbol,
+                      backtrace_error error, void* data);
+}
 
 namespace emu {
 namespace {

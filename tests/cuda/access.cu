@@ -59,6 +59,26 @@ __global__ void tile_product_by_lane(float* y, const bf16* a, const bf16* b) {
   for (int i = 0; i < 4; ++i) y[(g + i / 2 * 8) * 8 + t * 2 + i % 2] = d[i];
 }
 
+__global__ void tickets(int* ticket, int* counter) {
+  ticket[blockIdx.x * 64 + threadIdx.x] = atomicAdd(counter, 1);
+}
+
+__global__ void exchanges(int* result) {
+  const int lane = static_cast<int>(threadIdx.x), value = 100 + lane;
+  const int got[kExchanges] = {
+      __shfl_sync(kAllLanes, value, 5),
+      __shfl_up_sync(kAllLanes, value, 3),
+      __shfl_down_sync(kAllLanes, value, 3),
+      __shfl_xor_sync(kAllLanes, value, 4),
+      __shfl_down_sync(kAllLanes, value, 3, 8),
+      static_cast<int>(__ballot_sync(kAllLanes, lane % 2 == 0)),
+      __any_sync(kAllLanes, lane % 2 == 0) != 0,
+      __all_sync(kAllLanes, lane % 2 == 0) != 0,
+      static_cast<int>(__reduce_add_sync(kAllLanes, static_cast<unsigned>(value))),
+  };
+  for (int i = 0; i < kExchanges; ++i) result[i * 32 + lane] = got[i];
+}
+
 }  // namespace
 
 void copy_with_stride(float* y, const float* x, int stride) {
@@ -77,5 +97,10 @@ void multiply_tile(float* d, const bf16* a, const bf16* b) {
 void multiply_tile_by_lane(float* d, const bf16* a, const bf16* b) {
   launch(tile_product_by_lane, 1, 32, 0, nullptr, d, a, b);
 }
+
+void take_tickets(int* ticket, int* counter) {
+  launch(tickets, 4, 64, 0, nullptr, ticket, counter);
+}
+void exchange_all(int* result) { launch(exchanges, 1, 32, 0, nullptr, result); }
 
 }  // namespace lk::test

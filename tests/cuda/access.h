@@ -21,4 +21,12 @@ void multiply_tile(float* d, const bf16* a, const bf16* b);
 // The same with fragments gathered lane by lane, as the PTX manual draws them.
 void multiply_tile_by_lane(float* d, const bf16* a, const bf16* b);
 
+// ticket[thread] = how many threads came before; 4 blocks of 64. counter: 0.
+void take_tickets(int* ticket, int* counter);
+// result[row, lane] of a warp whose lanes hold 100 + lane: shuffles of lane 5, up by 3, down by 3,
+// by xor 4, down by 3 within groups of 8; ballot of the even lanes; any, all of them; sum of all
+// lanes.
+inline constexpr int kExchanges = 9;
+void exchange_all(int* result);
+
 }  // namespace lk::test
