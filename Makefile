@@ -30,6 +30,17 @@ CPPFLAGS += -DLK_GENERIC_ONLY
 endif
 
 KERNEL_SRC := $(wildcard engine/kernels/*.cc)
+# CUDA kernels: g++ compiles them for the emulator with every access observed (cuda/emulator), nvcc for GPUs.
+CU_SRC     := $(shell find cuda -name '*.cu' | sort)
+CUDA_SRC   := $(shell find cuda -name '*.cc' | sort)
+CU_TESTS   := $(shell find tests -name '*.cu' | sort)
+EMU_LIBS   := -lboost_context -lbacktrace
+EMU_FLAGS  := -Icuda/emulator/include
+OBSERVE    := -std=c++20 -O1 -g -fsanitize=thread --param tsan-instrument-func-entry-exit=0 -fno-math-errno \
+              -Wall -Wextra -Wshadow -Wno-unknown-pragmas $(WERROR)
+NVCC       ?= $(firstword $(wildcard /usr/local/cuda/bin/nvcc) $(shell command -v nvcc))
+NVCC_FLAGS := -std=c++20 -O3 -I. --expt-relaxed-constexpr -DFMT_USE_CONSTEXPR=1 -lineinfo \
+              $(foreach cc,80 90 100,-gencode arch=compute_$(cc),code=sm_$(cc)) -gencode arch=compute_100,code=compute_100
 AMX_SRC    := $(wildcard engine/kernels/amx/*.cc)
 LIB_SRC    := $(filter-out $(KERNEL_SRC) $(AMX_SRC),$(shell find $(LIB_DIRS) -name '*.cc' 2>/dev/null | sort))
 TOOL_SRC   := $(wildcard tools/*.cc)
@@ -38,19 +49,20 @@ TEST_SRC   := $(shell find tests -name '*.cc' | sort)
 TESTS      ?= $(filter %_test.cc,$(TEST_SRC))
 TEST_LIB   := $(filter-out %_test.cc,$(TEST_SRC))
 
-obj         = $(patsubst %.cc,$(BUILD)/obj/%.o,$(1))
+obj         = $(patsubst %.cu,$(BUILD)/obj/%.o,$(patsubst %.cc,$(BUILD)/obj/%.o,$(1)))
 kernels_of  = $(if $(filter amx,$(1)),$(AMX_SRC),$(KERNEL_SRC))
 KERNEL_OBJ := $(foreach isa,$(ISAS),$(patsubst %.cc,$(BUILD)/obj/$(isa)/%.o,$(call kernels_of,$(isa))))
 LIB_OBJ    := $(call obj,$(LIB_SRC)) $(KERNEL_OBJ)
+EMU_OBJ    := $(call obj,$(CU_SRC) $(CUDA_SRC))
 TOOLS      := $(patsubst tools/%.cc,$(BIN)/%,$(TOOL_SRC))
 
-.PHONY: all deps demo demo-minilm test check format format-check lint sanitize clean
+.PHONY: all deps demo demo-minilm test check-kernels cuda-objects check format format-check lint sanitize clean
 .DEFAULT_GOAL := all
 all: $(TOOLS)
 
 # Debian's names of what is needed; only what is missing is installed.
 PACKAGES := g++ make libdnnl-dev liblapacke-dev libopenblas-dev libfmt-dev libpcre2-dev libutf8proc-dev \
-            libxxhash-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev doctest-dev
+            libxxhash-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev doctest-dev libboost-context-dev
 deps:
 	@tools/install_packages.sh $(PACKAGES)
 
@@ -68,12 +80,21 @@ test: deps
 	@$(MAKE) --no-print-directory $(BIN)/tests all
 	@$(BIN)/tests
 
+# The kernels' tests once more, in several orders of threads and blocks.
+check-kernels: deps
+	@$(MAKE) --no-print-directory $(BIN)/tests
+	@EMULATOR_ORDERS=4 $(BIN)/tests --source-file='*tests/cuda/*'
+
+# Every kernel for GPUs, where nvcc is; what ptxas says of registers and spills stands beside the object.
+cuda-objects: $(if $(NVCC),$(patsubst %.cu,$(BUILD)/%.gpu.o,$(CU_SRC)))
+	@$(if $(NVCC),,echo "cuda-objects: no nvcc here, nothing to do")
+
 # The structure: which folder may include which, one op one basename, kernels free of stray symbols.
 check: $(KERNEL_OBJ)
 	@sh tools/check_layers.sh
 	@sh tools/check_kernels.sh $(BUILD) $(ISAS)
 
-SOURCES = $(shell git ls-files '*.cc' '*.h')
+SOURCES = $(shell git ls-files '*.cc' '*.h' '*.cu')
 format:
 	clang-format-14 -i $(SOURCES)
 
@@ -83,8 +104,8 @@ format-check:
 
 lint: format-check
 	@tools/install_packages.sh clang-tidy-14
-	@echo $(LIB_SRC) $(KERNEL_SRC) $(TOOL_LIB) $(TOOL_SRC) | xargs -n 4 -P $$(nproc) sh -c \
-	  'clang-tidy-14 --quiet "$$@" -- -std=c++20 -I. -fopenmp -march=x86-64-v3 -DLK_ISA=Avx2 2>/dev/null' lint
+	@echo $(LIB_SRC) $(KERNEL_SRC) $(TOOL_LIB) $(TOOL_SRC) $(CUDA_SRC) | xargs -n 4 -P $$(nproc) sh -c \
+	  'clang-tidy-14 --quiet "$$@" -- -std=c++20 -I. $(EMU_FLAGS) -fopenmp -march=x86-64-v3 -DLK_ISA=Avx2 2>/dev/null' lint
 
 sanitize: deps
 	@$(MAKE) --no-print-directory BUILD=build/sanitize BIN=build/sanitize/bin OPT='-O1 -g1' \
@@ -95,6 +116,15 @@ $(BUILD)/obj/%.o: %.cc
 	@mkdir -p $(@D)
 	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
 
+$(BUILD)/obj/cuda/%.o $(BUILD)/obj/tests/cuda/%.o $(BUILD)/obj/tools/kernels.o: CPPFLAGS += $(EMU_FLAGS)
+$(BUILD)/obj/%.o: %.cu
+	@mkdir -p $(@D)
+	$(CXX) $(CPPFLAGS) $(OBSERVE) -x c++ -c $< -o $@
+
+$(BUILD)/%.gpu.o: %.cu
+	@mkdir -p $(@D)
+	$(NVCC) $(NVCC_FLAGS) -MD -MP -MF $(@:.o=.d) -Xptxas -v -c $< -o $@ 2> $(@:.o=.ptxas) || { cat $(@:.o=.ptxas); exit 1; }
+
 define kernel_rule
 $(BUILD)/obj/$(1)/%.o: %.cc
 	@mkdir -p $$(@D)
@@ -102,15 +132,17 @@ $(BUILD)/obj/$(1)/%.o: %.cc
 endef
 $(foreach isa,$(ISAS),$(eval $(call kernel_rule,$(isa))))
 
-$(BIN)/tests: $(call obj,$(TESTS) $(TEST_LIB) $(TOOL_LIB)) $(LIB_OBJ)
+$(BIN)/tests: $(call obj,$(TESTS) $(TEST_LIB) $(CU_TESTS) $(TOOL_LIB)) $(EMU_OBJ) $(LIB_OBJ)
 	@mkdir -p $(@D)
-	$(CXX) $(LDFLAGS) $^ $(LDLIBS) -o $@
+	$(CXX) $(LDFLAGS) $^ $(LDLIBS) $(EMU_LIBS) -o $@
 
 # A smaller test binary: make bin/tests-ops TESTS="tests/ops/add_test.cc"
-$(BIN)/tests-%: $(call obj,$(TESTS) $(TEST_LIB) $(TOOL_LIB)) $(LIB_OBJ)
+            libxxhash-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev doctest-dev libboost-context-dev
 	@mkdir -p $(@D)
-	$(CXX) $(LDFLAGS) $^ $(LDLIBS) -o $@
+	$(CXX) $(LDFLAGS) $^ $(LDLIBS) $(EMU_LIBS) -o $@
 
+$(BIN)/kernels: $(EMU_OBJ)
+$(BIN)/kernels: LDLIBS += $(EMU_LIBS)
 $(TOOLS): $(BIN)/%: $(BUILD)/obj/tools/%.o $(call obj,$(TOOL_LIB)) $(LIB_OBJ)
 	@mkdir -p $(@D)
 	$(CXX) $(LDFLAGS) $^ $(LDLIBS) -o $@

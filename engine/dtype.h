@@ -16,12 +16,13 @@ enum class DType : uint8_t { f64, f32, bf16, f16, i64, i32, i8, u8 };
 // bfloat16: the upper half of a float. Conversion rounds to nearest even and keeps NaN.
 struct bf16 {
   uint16_t bits = 0;
-  bf16() = default;
-  bf16(float value) : bits(round(value)) {}  // NOLINT(google-explicit-constructor): arithmetic type
-  operator float() const {                   // NOLINT(google-explicit-constructor)
+  constexpr bf16() = default;
+  // NOLINTNEXTLINE(google-explicit-constructor): arithmetic type
+  constexpr bf16(float value) : bits(round(value)) {}
+  constexpr operator float() const {  // NOLINT(google-explicit-constructor)
     return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
   }
-  static uint16_t round(float value) {
+  static constexpr uint16_t round(float value) {
     const auto u = std::bit_cast<uint32_t>(value);
     const uint32_t rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
     // A NaN must not round up to infinity: set the quiet bit instead. Written without a branch so

@@ -13,7 +13,7 @@ namespace lk {
 using Philox4 = std::array<uint32_t, 4>;
 
 // Four random words for a 128-bit counter (stream, index) under a 64-bit key.
-inline Philox4 philox(uint64_t seed, uint64_t stream, uint64_t index) {
+constexpr Philox4 philox(uint64_t seed, uint64_t stream, uint64_t index) {
   uint32_t k0 = static_cast<uint32_t>(seed), k1 = static_cast<uint32_t>(seed >> 32);
   Philox4 c{static_cast<uint32_t>(index), static_cast<uint32_t>(index >> 32),
             static_cast<uint32_t>(stream), static_cast<uint32_t>(stream >> 32)};
@@ -28,7 +28,7 @@ inline Philox4 philox(uint64_t seed, uint64_t stream, uint64_t index) {
 }
 
 // [0, 1) with 24 bits.
-inline float to_uniform(uint32_t word) { return static_cast<float>(word >> 8) * 0x1p-24f; }
+constexpr float to_uniform(uint32_t word) { return static_cast<float>(word >> 8) * 0x1p-24f; }
 
 // A sequence over one (seed, stream): state is the counter, so it can be saved and restored.
 class Random {

@@ -10,7 +10,7 @@ allowed() {
     quant) echo "quant nn autograd engine" ;;
     peft) echo "peft nn autograd engine" ;;
     cuda) echo "cuda engine" ;;
-    *) echo "tools peft quant nn autograd data engine" ;;
+    *) echo "tools cuda peft quant nn autograd data engine" ;;
   esac
 }
 bad=0

@@ -11,7 +11,7 @@ namespace lk::math {
 
 [[gnu::always_inline]] static inline double exp(double x) { return std::exp(x); }
 
-[[gnu::always_inline]] static inline float exp(float x) {
+[[gnu::always_inline]] static constexpr float exp(float x) {
   const float c = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x;
   const float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
   const float n = (c * 1.44269504f + magic) - magic;
@@ -27,7 +27,7 @@ namespace lk::math {
 
 [[gnu::always_inline]] static inline double tanh(double x) { return std::tanh(x); }
 
-[[gnu::always_inline]] static inline float tanh(float x) {
+[[gnu::always_inline]] static constexpr float tanh(float x) {
   const float x2 = x * x;
   const float small =
       x * (1.0f + x2 * (-1.0f / 3 + x2 * (2.0f / 15 + x2 * (-17.0f / 315 + x2 * (62.0f / 2835)))));
@@ -36,7 +36,7 @@ namespace lk::math {
 }
 
 template <class A>
-[[gnu::always_inline]] static inline A sigmoid(A x) {
+[[gnu::always_inline]] static constexpr A sigmoid(A x) {
   return A(1) / (A(1) + math::exp(-x));
 }
 
@@ -46,7 +46,7 @@ template <class A>
   return 0.5 * std::erfc(-x * 0.7071067811865476);
 }
 
-[[gnu::always_inline]] static inline float normal_cdf(float x) {
+[[gnu::always_inline]] static constexpr float normal_cdf(float x) {
   const float z = (x < 0 ? -x : x) * 0.70710678f;
   const float t = 1.0f / (1.0f + 0.5f * z);
   const float p =
@@ -63,8 +63,37 @@ template <class A>
 }
 
 template <class A>
-[[gnu::always_inline]] static inline A normal_pdf(A x) {
+[[gnu::always_inline]] static constexpr A normal_pdf(A x) {
   return A(0.3989422804014327) * math::exp(A(-0.5) * x * x);
+}
+
+// -2 ln(u) for u in (0, 1]: exponent and a polynomial of the mantissa (error below 2e-7 of the
+// range).
+[[gnu::always_inline]] static constexpr float minus_two_log(float u) {
+  const auto bits = std::bit_cast<uint32_t>(u);
+  const int32_t e =
+      static_cast<int32_t>((bits - 0x3f3504f3u)) >> 23;  // mantissa in [sqrt(1/2), sqrt(2))
+  const float m = std::bit_cast<float>(bits - (static_cast<uint32_t>(e) << 23));
+  const float t = (m - 1.0f) / (m + 1.0f), t2 = t * t;
+  const float log_m =
+      2.0f * t * (1.0f + t2 * (1.0f / 3 + t2 * (1.0f / 5 + t2 * (1.0f / 7 + t2 * (1.0f / 9)))));
+  return -2.0f * (log_m + static_cast<float>(e) * 0.69314718056f);
+}
+
+// sin and cos of 2 pi v for v in [0, 1): quadrant and Taylor polynomials on [-pi/4, pi/4].
+[[gnu::always_inline]] static constexpr void sin_cos_turn(float v, float& s, float& c) {
+  const float quadrant =
+      static_cast<float>(static_cast<int32_t>(v * 4.0f + 0.5f));  // NOLINT: v >= 0
+  const float x = (v - quadrant * 0.25f) * 6.28318530718f, x2 = x * x;
+  const float sx =
+      x *
+      (1.0f + x2 * (-1.0f / 6 + x2 * (1.0f / 120 + x2 * (-1.0f / 5040 + x2 * (1.0f / 362880)))));
+  const float cx =
+      1.0f + x2 * (-0.5f + x2 * (1.0f / 24 + x2 * (-1.0f / 720 + x2 * (1.0f / 40320))));
+  const int32_t q = static_cast<int32_t>(quadrant) & 3;
+  const float a = q & 1 ? cx : sx, b = q & 1 ? sx : cx;
+  s = q & 2 ? -a : a;
+  c = (q == 1 || q == 2) ? -b : b;
 }
 
 }  // namespace lk::math

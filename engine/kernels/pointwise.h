@@ -9,11 +9,11 @@ namespace lk {
 
 struct GeluExact {  // x Phi(x) (Hendrycks and Gimpel 2016)
   template <class A>
-  [[gnu::always_inline]] static A f(A x) {
+  [[gnu::always_inline]] static constexpr A f(A x) {
     return x * math::normal_cdf(x);
   }
   template <class A>
-  [[gnu::always_inline]] static A df(A x) {
+  [[gnu::always_inline]] static constexpr A df(A x) {
     return math::normal_cdf(x) + x * math::normal_pdf(x);
   }
 };
@@ -22,39 +22,39 @@ struct GeluExact {  // x Phi(x) (Hendrycks and Gimpel 2016)
 // is sigmoid(2 u), which loses no digits in the tail.
 struct GeluTanh {
   template <class A>
-  [[gnu::always_inline]] static A f(A x) {
+  [[gnu::always_inline]] static constexpr A f(A x) {
     return x * math::sigmoid(twice_u(x));
   }
   template <class A>
-  [[gnu::always_inline]] static A df(A x) {
+  [[gnu::always_inline]] static constexpr A df(A x) {
     const A u2 = twice_u(x);
     return math::sigmoid(u2) + x * math::sigmoid(u2) * math::sigmoid(-u2) * A(1.5957691216057308) *
                                    (A(1) + A(0.134145) * x * x);
   }
   template <class A>
-  [[gnu::always_inline]] static A twice_u(A x) {
+  [[gnu::always_inline]] static constexpr A twice_u(A x) {
     return A(1.5957691216057308) * (x + A(0.044715) * x * x * x);
   }
 };
 
 struct Relu {
   template <class A>
-  [[gnu::always_inline]] static A f(A x) {
+  [[gnu::always_inline]] static constexpr A f(A x) {
     return x > A(0) ? x : x == x ? A(0) : x;  // NaN stays NaN
   }
   template <class A>
-  [[gnu::always_inline]] static A df(A x) {
+  [[gnu::always_inline]] static constexpr A df(A x) {
     return x > A(0) ? A(1) : A(0);
   }
 };
 
 struct Silu {  // x sigmoid(x)
   template <class A>
-  [[gnu::always_inline]] static A f(A x) {
+  [[gnu::always_inline]] static constexpr A f(A x) {
     return x * math::sigmoid(x);
   }
   template <class A>
-  [[gnu::always_inline]] static A df(A x) {
+  [[gnu::always_inline]] static constexpr A df(A x) {
     const A s = math::sigmoid(x);
     return s * (A(1) + x * (A(1) - s));
   }
@@ -62,11 +62,11 @@ struct Silu {  // x sigmoid(x)
 
 struct Tanh {
   template <class A>
-  [[gnu::always_inline]] static A f(A x) {
+  [[gnu::always_inline]] static constexpr A f(A x) {
     return math::tanh(x);
   }
   template <class A>
-  [[gnu::always_inline]] static A df(A x) {
+  [[gnu::always_inline]] static constexpr A df(A x) {
     return A(4) * math::sigmoid(A(2) * x) *
            math::sigmoid(A(-2) * x);  // 1 - tanh(x)^2 without cancellation
   }
@@ -74,11 +74,11 @@ struct Tanh {
 
 struct Sigmoid {
   template <class A>
-  [[gnu::always_inline]] static A f(A x) {
+  [[gnu::always_inline]] static constexpr A f(A x) {
     return math::sigmoid(x);
   }
   template <class A>
-  [[gnu::always_inline]] static A df(A x) {
+  [[gnu::always_inline]] static constexpr A df(A x) {
     const A s = math::sigmoid(x);
     return s * (A(1) - s);
   }

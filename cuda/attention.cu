@@ -1,0 +1,135 @@
+// FlashAttention (Dao et al. 2022) on tensor cores. Forward: a block has 64 queries of one head and
+// walks over the keys they see; the softmax is the running one. K and V of the next step are on
+// their way (cp.async) while this one computes.
+#include "cuda/attention_tiles.h"
+#include "cuda/attention_work.h"
+
+namespace lk {
+namespace {
+
+constexpr float kLog2e = 1.4426950408889634f, kLn2 = 0.6931471805599453f;
+
+// Sum or maximum over the four lanes that hold a row.
+template <class F>
+__device__ __forceinline__ float quad_reduce(float value, F f) {
+  value = f(value, from_lane_xor(value, 1));
+  return f(value, from_lane_xor(value, 2));
+}
+
+template <class T, int D>
+__global__ void __launch_bounds__(kAttentionThreads)
+    attention_forward_kernel(T* out, float* lse, const T* q, const T* k, const T* v,
+                             const AttentionTile* tiles, AttentionConstants s) {
+  bf16* qs = dynamic_shared<bf16>();
+  bf16 *ks = qs + kTileSize<T, D>, *vs = ks + kTileSize<T, D>;
+  const AttentionTile t = tiles[blockIdx.x];
+  const int h = static_cast<int>(blockIdx.y), hk = h / (s.heads / s.kv_heads), d = s.head_dim;
+  const int64_t q_stride = int64_t{s.heads} * d, k_stride = int64_t{s.kv_heads} * d;
+  const int64_t q_at = (int64_t{t.q0} + t.first) * q_stride + h * d;
+  const T *k_doc = k + t.k0 * k_stride + hk * d, *v_doc = v + t.k0 * k_stride + hk * d;
+  const int rows = t.q_rows - t.first < kTileRows ? t.q_rows - t.first : kTileRows;
+  int begin = 0, end = 0;
+  key_range(t, s, rows, begin, end);
+
+  const auto load_keys = [&](bf16* tile, const T* x, int j0) {
+    if (j0 < end) load_tile<D>(tile, x + j0 * k_stride, k_stride, t.k_rows - j0, d);
+    copy_commit();
+  };
+  load_tile<D>(qs, q + q_at, q_stride, rows, d);
+  load_keys(ks, k_doc, begin);
+
+  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+  const int i0 = t.first + static_cast<int>(threadIdx.x) / kWarp * 16 + lane / 4;  // and i0 + 8
+  float o[D / 8][4] = {}, most[2] = {-INFINITY, -INFINITY}, total[2] = {};
+  for (int j0 = begin; j0 < end; j0 += kTileRows) {
+    load_keys(vs, v_doc, j0);
+    copy_wait<1>();
+    __syncthreads();
+    float p[8][4];
+    product_transposed<T, D>(p, qs, ks);
+    __syncthreads();
+    load_keys(ks, k_doc, j0 + kTileRows);
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const int i = i0 + 8 * half;
+      float top = most[half];
+#pragma unroll
+      for (int n = 0; n < 8; ++n)
+#pragma unroll
+        for (int e = 0; e < 2; ++e) {
+          float& score = p[n][2 * half + e];
+          score =
+              s.sees(t, i, j0 + 8 * n + lane % 4 * 2 + e) ? score * (s.scale * kLog2e) : -INFINITY;
+          top = Maximum{}(score, top);
+        }
+      top = quad_reduce(top, Maximum{});
+      // A row that has seen no key yet: exp2(-inf - 0) = 0.
+      const float base = top == -INFINITY ? 0.0f : top, shrink = fast_exp2(most[half] - base);
+      most[half] = top;
+      float sum = 0;
+#pragma unroll
+      for (int n = 0; n < 8; ++n) {
+        float* pair = &p[n][2 * half];
+        pair[0] = fast_exp2(pair[0] - base);
+        pair[1] = fast_exp2(pair[1] - base);
+        sum += pair[0] + pair[1];
+        if (s.dropout > 0) {
+          float factor[2];
+          s.dropout_pair(t.q0 + i, h, j0 + 8 * n + lane % 4 * 2, factor);
+          pair[0] *= factor[0];
+          pair[1] *= factor[1];
+        }
+      }
+      total[half] = total[half] * shrink + quad_reduce(sum, Sum{});
+#pragma unroll
+      for (int n = 0; n < D / 8; ++n) {
+        o[n][2 * half] *= shrink;
+        o[n][2 * half + 1] *= shrink;
+      }
+    }
+    copy_wait<1>();
+    __syncthreads();
+    add_product<T, D>(o, p, vs);
+    __syncthreads();
+  }
+  copy_wait<0>();
+  __syncthreads();
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    const float inverse = total[half] == 0.0f ? 0.0f : 1.0f / total[half];
+#pragma unroll
+    for (int n = 0; n < D / 8; ++n) {
+      o[n][2 * half] *= inverse;
+      o[n][2 * half + 1] *= inverse;
+    }
+    const int i = i0 + 8 * half;
+    if (lane % 4 == 0 && i < t.q_rows)
+      lse[(int64_t{t.q0} + i) * s.heads + h] =
+          total[half] == 0.0f ? -INFINITY : (most[half] + fast_log2(total[half])) * kLn2;
+  }
+  store_tile<T, D>(out + q_at, q_stride, rows, d, o, qs);
+}
+
+}  // namespace
+
+template <class Isa, class T>
+void attention_forward(Isa cuda, T* out, acc_t<T>* lse, const T* q, const T* k, const T* v,
+                       const AttentionShape& shape) {
+  check_attention(shape);
+  const AttentionWork work(cuda, shape, shape.q_offsets);
+  if (work.count() == 0) return;
+  with_head_dim(shape.head_dim, [&]<int D>() {
+    const auto kernel = attention_forward_kernel<T, D>;
+    constexpr size_t kShared = 3 * kTileSize<T, D> * sizeof(bf16);
+    allow_shared_memory(kernel, kShared);
+    launch(kernel, dim3(work.count(), static_cast<unsigned>(shape.heads)), kAttentionThreads,
+           kShared, cuda.stream, out, lse, q, k, v, work.tiles(), attention_constants(shape));
+  });
+}
+
+template void attention_forward(Cuda, float*, float*, const float*, const float*, const float*,
+                                const AttentionShape&);
+template void attention_forward(Cuda, bf16*, float*, const bf16*, const bf16*, const bf16*,
+                                const AttentionShape&);
+
+}  // namespace lk

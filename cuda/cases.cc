@@ -1,0 +1,210 @@
+#include "cuda/cases.h"
+
+#include <memory>
+#include <numeric>
+
+#include "cuda/optimizer.h"
+#include "engine/kernels/accumulate.h"
+#include "engine/kernels/attention.h"
+#include "engine/kernels/column_sum.h"
+#include "engine/kernels/dropout.h"
+#include "engine/kernels/elementwise.h"
+#include "engine/kernels/norm.h"
+#include "engine/kernels/pointwise.h"
+#include "engine/kernels/random_normal.h"
+#include "engine/kernels/rotary.h"
+#include "engine/kernels/softmax_cross_entropy.h"
+
+namespace lk {
+namespace {
+
+// Operands of one case, freed with it.
+class Memory {
+ public:
+  template <class T>
+  T* zeros(int64_t count) {
+    void* data = nullptr;
+    const size_t bytes = static_cast<size_t>(count) * sizeof(T);
+    check_cuda(cudaMalloc(&data, bytes), "memory of a kernel's case");
+    owned_.emplace_back(data, cudaFree);
+    check_cuda(cudaMemset(data, 0, bytes), "memory of a kernel's case");
+    return static_cast<T*>(data);
+  }
+
+ private:
+  std::vector<std::unique_ptr<void, cudaError_t (*)(void*)>> owned_;
+};
+
+template <class T>
+constexpr int64_t size = static_cast<int64_t>(sizeof(T));
+
+// y[n] from `inputs` operands of the same length.
+template <class T, class F>
+void add_flat(std::vector<KernelCase>& cases, const char* op, int64_t inputs, int64_t outputs,
+              F f) {
+  constexpr int64_t n = 1 << 17;
+  cases.push_back({op, std::string(name_of(dtype_of<T>)) + " [131072]",
+                   (inputs + outputs) * n * size<T>, [f](Cuda cuda) {
+                     Memory m;
+                     f(cuda, m, T{}, n);
+                   }});
+}
+
+template <class T>
+void add_cases(std::vector<KernelCase>& cases) {
+  const std::string dtype{name_of(dtype_of<T>)};
+  add_flat<T>(cases, "pointwise_forward", 1, 1, [](Cuda c, Memory& m, T, int64_t n) {
+    pointwise_forward<GeluTanh>(c, m.zeros<T>(n), static_cast<const T*>(m.zeros<T>(n)), n);
+  });
+  add_flat<T>(cases, "pointwise_backward", 2, 1, [](Cuda c, Memory& m, T, int64_t n) {
+    const T *dy = m.zeros<T>(n), *x = m.zeros<T>(n);
+    pointwise_backward<GeluTanh>(c, m.zeros<T>(n), dy, x, n);
+  });
+  add_flat<T>(cases, "accumulate", 2, 1, [](Cuda c, Memory& m, T, int64_t n) {
+    const T* x = m.zeros<T>(n);
+    accumulate(c, m.zeros<T>(n), x, n);
+  });
+  add_flat<T>(cases, "add_forward", 2, 1, [](Cuda c, Memory& m, T, int64_t n) {
+    const T *a = m.zeros<T>(n), *b = m.zeros<T>(n);
+    add_forward(c, m.zeros<T>(n), a, b, n);
+  });
+  add_flat<T>(cases, "swiglu_forward", 2, 1, [](Cuda c, Memory& m, T, int64_t n) {
+    const T *a = m.zeros<T>(n), *b = m.zeros<T>(n);
+    swiglu_forward(c, m.zeros<T>(n), a, b, n);
+  });
+  add_flat<T>(cases, "swiglu_backward", 3, 2, [](Cuda c, Memory& m, T, int64_t n) {
+    const T *dy = m.zeros<T>(n), *a = m.zeros<T>(n), *b = m.zeros<T>(n);
+    T *da = m.zeros<T>(n), *db = m.zeros<T>(n);
+    swiglu_backward(c, da, db, dy, a, b, n);
+  });
+  add_flat<T>(cases, "dropout_forward", 1, 1, [](Cuda c, Memory& m, T, int64_t n) {
+    const T* x = m.zeros<T>(n);
+    dropout_forward(c, m.zeros<T>(n), x, n, 0.1f, 1, 2);
+  });
+  add_flat<T>(cases, "random_normal", 0, 1, [](Cuda c, Memory& m, T, int64_t n) {
+    random_normal(c, m.zeros<T>(n), n, 1.0f, 1, 2);
+  });
+
+  constexpr int64_t rows = 512, d = 768;
+  const std::string matrix = dtype + " [512, 768]";
+  cases.push_back({"add_row_forward", matrix, 2 * rows * d * size<T> + d * 4, [](Cuda c) {
+                     Memory m;
+                     const T* x = m.zeros<T>(rows * d);
+                     const float* row = m.zeros<float>(d);
+                     add_row_forward(c, m.zeros<T>(rows * d), x, row, rows, d);
+                   }});
+  cases.push_back({"column_sum", matrix, rows * d * size<T> + d * 4, [](Cuda c) {
+                     Memory m;
+                     const T* x = m.zeros<T>(rows * d);
+                     column_sum(c, m.zeros<float>(d), x, rows, d);
+                   }});
+  for (const int64_t width : {768, 4096}) {
+    const int64_t count = width == 4096 ? 512 : 1024;
+    const std::string shape =
+        dtype + " [" + std::to_string(count) + ", " + std::to_string(width) + "]";
+    const int64_t x_bytes = count * width * size<T>;
+    cases.push_back(
+        {"rms_norm_forward", shape, 2 * x_bytes + (count + width) * 4, [count, width](Cuda c) {
+           Memory m;
+           const T* x = m.zeros<T>(count * width);
+           const float* gain = m.zeros<float>(width);
+           T* y = m.zeros<T>(count * width);
+           rms_norm_forward(c, y, m.zeros<float>(count), x, gain, count, width, 1e-6f);
+         }});
+    cases.push_back({"layer_norm_forward", shape, 2 * x_bytes + (2 * count + 2 * width) * 4,
+                     [count, width](Cuda c) {
+                       Memory m;
+                       const T* x = m.zeros<T>(count * width);
+                       const float *gain = m.zeros<float>(width), *bias = m.zeros<float>(width);
+                       T* y = m.zeros<T>(count * width);
+                       float *mean = m.zeros<float>(count), *rstd = m.zeros<float>(count);
+                       layer_norm_forward(c, y, mean, rstd, x, gain, bias, count, width, 1e-6f);
+                     }});
+    cases.push_back({"layer_norm_backward", shape, 3 * x_bytes + (2 * count + 3 * width) * 4,
+                     [count, width](Cuda c) {
+                       Memory m;
+                       const T *x = m.zeros<T>(count * width), *dy = m.zeros<T>(count * width);
+                       const float *gain = m.zeros<float>(width), *mean = m.zeros<float>(count),
+                                   *rstd = m.zeros<float>(count);
+                       float *dgain = m.zeros<float>(width), *dbias = m.zeros<float>(width);
+                       layer_norm_backward(c, m.zeros<T>(count * width), dgain, dbias, dy, x, mean,
+                                           rstd, gain, count, width);
+                     }});
+    cases.push_back(
+        {"rms_norm_backward", shape, 3 * x_bytes + (count + 2 * width) * 4, [count, width](Cuda c) {
+           Memory m;
+           const T *x = m.zeros<T>(count * width), *dy = m.zeros<T>(count * width);
+           const float *gain = m.zeros<float>(width), *rstd = m.zeros<float>(count);
+           float* dgain = m.zeros<float>(width);
+           rms_norm_backward(c, m.zeros<T>(count * width), dgain, dy, x, rstd, gain, count, width);
+         }});
+  }
+  constexpr int64_t positions = 128, heads = 32, head_dim = 128;
+  cases.push_back({"rotary_forward", dtype + " [128, 32, 128]",
+                   positions * head_dim * (2 * heads * size<T> + 4), [](Cuda c) {
+                     Memory m;
+                     const T* x = m.zeros<T>(positions * heads * head_dim);
+                     T* y = m.zeros<T>(positions * heads * head_dim);
+                     const float *cos = m.zeros<float>(positions * head_dim / 2),
+                                 *sin = m.zeros<float>(positions * head_dim / 2);
+                     rotary_forward(c, y, x, cos, sin, positions, heads, head_dim, false);
+                   }});
+  constexpr int64_t tokens = 4, classes = 50257;
+  cases.push_back({"softmax_cross_entropy", dtype + " [4, 50257]",
+                   tokens * (2 * classes * size<T> + 12), [](Cuda c) {
+                     Memory m;
+                     T* z = m.zeros<T>(tokens * classes);
+                     double* loss = m.zeros<double>(tokens);
+                     const int32_t* labels = m.zeros<int32_t>(tokens);
+                     softmax_cross_entropy(c, z, loss, static_cast<const T*>(z), labels, tokens,
+                                           classes);
+                   }});
+}
+
+// 128 tokens, causal. Each block of 64 queries reads the keys it sees: 1.5 tiles of K and V a head.
+void add_attention(std::vector<KernelCase>& cases) {
+  constexpr int64_t tokens = 128, heads = 4, d = 64, n = tokens * heads * d;
+  static constexpr int32_t offsets[] = {0, tokens};
+  static constexpr AttentionShape shape{offsets, offsets, 1, heads, heads, d,
+                                        0.125,   true,    0, 0,     0,     0};
+  cases.push_back({"attention_forward", "bf16 [128, 4, 64]",
+                   n * 2 + tokens * heads * 4 + n * 2 + 2 * n * 2 * 3 / 2, [](Cuda c) {
+                     Memory m;
+                     const bf16 *q = m.zeros<bf16>(n), *k = m.zeros<bf16>(n), *v = m.zeros<bf16>(n);
+                     bf16* out = m.zeros<bf16>(n);
+                     attention_forward(c, out, m.zeros<float>(tokens * heads), q, k, v, shape);
+                   }});
+  // dout and out for delta; q, dout, dq and 1.5 times k, v for dq; k, v, dk, dv and 1.5 times q,
+  // dout for dk and dv; lse and delta each 1 + 1.5 times, delta once written.
+  cases.push_back({"attention_backward", "bf16 [128, 4, 64]",
+                   n * 2 * (2 + 3 + 3 + 4 + 3) + tokens * heads * 4 * 6, [](Cuda c) {
+                     Memory m;
+                     const bf16 *q = m.zeros<bf16>(n), *k = m.zeros<bf16>(n), *v = m.zeros<bf16>(n);
+                     const bf16 *out = m.zeros<bf16>(n), *dout = m.zeros<bf16>(n);
+                     bf16 *dq = m.zeros<bf16>(n), *dk = m.zeros<bf16>(n), *dv = m.zeros<bf16>(n);
+                     const float* lse = m.zeros<float>(tokens * heads);
+                     attention_backward(c, dq, dk, dv, dout, out, lse, q, k, v, shape);
+                   }});
+}
+
+std::vector<KernelCase> make_cases() {
+  std::vector<KernelCase> cases;
+  add_cases<float>(cases);
+  add_cases<bf16>(cases);
+  add_attention(cases);
+  add_flat<float>(cases, "adamw_update", 4, 3, [](Cuda c, Memory& m, float, int64_t n) {
+    const float* g = m.zeros<float>(n);
+    float *p = m.zeros<float>(n), *first = m.zeros<float>(n), *second = m.zeros<float>(n);
+    adamw_update(c, p, g, first, second, n, {1e-3, 0.9, 0.999, 1e-8, 0.01, 1});
+  });
+  return cases;
+}
+
+}  // namespace
+
+const std::vector<KernelCase>& kernel_cases() {
+  static const std::vector<KernelCase> cases = make_cases();
+  return cases;
+}
+
+}  // namespace lk

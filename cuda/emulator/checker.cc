@@ -1,0 +1,276 @@
+#include "cuda/emulator/checker.h"
+
+#include <cstdio>
+#include <map>
+#include <tuple>
+
+#include "cuda/emulator/memory.h"
+#include "cuda/emulator/source.h"
+
+namespace emu {
+namespace {
+
+struct Reports {
+  bool wanted = false;
+  std::vector<Report> all;
+  std::map<std::tuple<Fault, const void*, uint32_t>, size_t> index;
+};
+Reports& reports() {
+  static Reports& r = *new Reports;
+  return r;
+}
+
+std::string triple(const uint3& v) {
+  return "(" + std::to_string(v.x) + "," + std::to_string(v.y) + "," + std::to_string(v.z) + ")";
+}
+std::string text_of(const Place& place) { return place.file + ":" + std::to_string(place.line); }
+
+std::string kind_of(bool write, int bytes) {
+  return std::string(write ? "write" : "read") + " of " + std::to_string(bytes) + " bytes";
+}
+
+void report_address(Fault fault, uintptr_t address, const std::string& what, const void* site) {
+  const Block block = nearest_block(address);
+  std::string text = what;
+  if (block.bytes > 0 || block.begin > 0) {
+    const auto at = static_cast<int64_t>(address) - static_cast<int64_t>(block.begin);
+    text += at < 0 ? ", " + std::to_string(-at) + " bytes before"
+                   : ", at byte " + std::to_string(at) + " of";
+    text += " a block of " + std::to_string(block.bytes) + " bytes";
+    if (fault == Fault::use_after_free) text += " that was freed";
+  }
+  report(fault, site_number(site), kNoSite, *current_thread(), text);
+}
+
+// Whether `before` happened before what the running thread does now.
+bool ordered(const Access& before, const Thread& now) {
+  if (before.block != current_block()) return before.block < current_grid().first_block;
+  if (before.thread == static_cast<unsigned>(now.linear)) return true;
+  if (before.time < last_barrier()) return true;
+  const int linear = static_cast<int>(before.thread);
+  return linear / 32 == now.warp() &&
+         before.time < last_meeting(linear % 32, now.lane(), now.warp());
+}
+
+bool races(const Access& before, unsigned mask, bool atomic, const Thread& now, bool shared) {
+  return before.mask & mask && !(before.atomic && atomic) &&
+         !(shared && before.block != current_block()) && !ordered(before, now);
+}
+
+void report_race(const Access& before, bool before_wrote, bool write, int bytes, bool shared,
+                 const Thread& now, const void* site) {
+  const bool same_block = before.block == current_block();
+  const std::string who = same_block
+                              ? "thread " + triple(thread_index(static_cast<int>(before.thread)))
+                              : "another block";
+  report(Fault::race, site_number(site), before.site, now,
+         kind_of(write, bytes) + " of " + (shared ? "shared" : "global") + " memory that " + who +
+             (before_wrote ? " wrote" : " read") + " with no barrier between");
+}
+
+// Keeps the newest access, and one more where other bytes or another thread are concerned.
+void keep(Access (&slots)[2], const Access& fresh, const Thread& now) {
+  Access& first = slots[0];
+  const bool same = first.block == fresh.block && first.thread == fresh.thread;
+  if (same && first.time == fresh.time && first.atomic == fresh.atomic) {
+    first.mask |= fresh.mask;
+    first.site = fresh.site;
+  } else if (same || first.mask == 0 || ordered(first, now)) {
+    first = fresh;
+  } else {
+    slots[1] = fresh;
+  }
+}
+
+// The data of the program outside of kernels (the emulator's own, for one) is no device memory.
+bool is_shared_variable(uintptr_t address) {
+  static auto& known = *new std::map<uintptr_t, Variable>;
+  auto after = known.upper_bound(address);
+  if (after != known.begin()) {
+    const Variable& v = std::prev(after)->second;
+    if (address - v.begin < v.bytes) return true;
+  }
+  Variable v;
+  on_main_stack([&] { v = variable_at(address); });
+  if (v.bytes == 0) return false;
+  known[v.begin] = v;
+  return true;
+}
+
+void check_words(const Space& space, bool shared, uintptr_t address, int bytes, bool write,
+                 bool atomic, const void* site) {
+  const Thread& now = *current_thread();
+  const uintptr_t end = address + static_cast<uintptr_t>(bytes);
+  const Stamp block_stamp = shared ? current_block() << 4 : 0;
+  bool raced = false, unwritten = false;
+  Access fresh{current_block(), block_time(), 0, 0, 0, site_number(site)};
+  fresh.thread = static_cast<unsigned>(now.linear) & 0x7ffu;
+  fresh.atomic = atomic;
+  for (uintptr_t at = address & ~uintptr_t{3}; at < end; at += 4) {
+    const size_t word = space.word(at);
+    unsigned mask = 0xfu;
+    if (at < address) mask &= 0xfu << (address - at);
+    if (at + 4 > end) mask &= 0xfu >> (at + 4 - end);
+    Stamp& stamp = space.stamps[word];
+    if (!shared && (stamp >> 4 & mask) != mask) {
+      const Block block = nearest_block(at);
+      const bool inside = at >= block.begin && at < block.begin + block.bytes;
+      report_address(inside && block.freed ? Fault::use_after_free : Fault::out_of_bounds,
+                     stamp >> 4 & 0xfu ? block.begin + block.bytes : at, kind_of(write, bytes),
+                     site);
+      return;
+    }
+    if (shared && stamp >> 4 != current_block()) stamp = block_stamp;
+    if ((!write || atomic) && (stamp & mask) != mask) unwritten = true;
+    if (write) stamp |= mask;
+    Cell& cell = space.cells[word];
+    for (const Access& before : cell.write)
+      if (!raced && races(before, mask, atomic, now, shared)) {
+        report_race(before, true, write, bytes, shared, now, site);
+        raced = true;
+      }
+    if (write)
+      for (const Access& before : cell.read)
+        if (!raced && races(before, mask, atomic, now, shared)) {
+          report_race(before, false, write, bytes, shared, now, site);
+          raced = true;
+        }
+    fresh.mask = mask & 0xfu;
+    keep(write ? cell.write : cell.read, fresh, now);
+  }
+  if (unwritten)
+    report(Fault::uninitialised, site_number(site), kNoSite, now,
+           kind_of(write, bytes) + (shared ? " of shared memory" : " of global memory") +
+               " that nothing has written");
+}
+
+}  // namespace
+
+const char* name_of(Fault fault) {
+  constexpr const char* names[] = {"out of bounds", "use after free", "uninitialised read",
+                                   "misaligned",    "race",           "barrier",
+                                   "inactive lane"};
+  return names[static_cast<size_t>(fault)];
+}
+
+uint32_t site_number(const void* site) {
+  return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(site) - code_base());
+}
+
+void report(Fault fault, uint32_t site, uint32_t other_site, const Thread& thread,
+            const std::string& what) {
+  on_main_stack([&] {
+    Reports& r = reports();
+    const auto key = std::tuple(fault, current_grid().kernel, site);
+    const auto [found, fresh] = r.index.try_emplace(key, r.all.size());
+    if (!fresh && r.wanted) {
+      ++r.all[found->second].count;
+      return;
+    }
+    Report one{fault,
+               name_of_function(current_grid().kernel),
+               place_of(site),
+               other_site == kNoSite ? Place{} : place_of(other_site),
+               block_index(),
+               thread_index(thread.linear),
+               {},
+               1};
+    one.text = text_of(one.place) + ": " + name_of(fault) + " in " + one.kernel + ", block " +
+               triple(one.block) + ", thread " + triple(one.thread) + ": " + what;
+    if (other_site != kNoSite) one.text += " (" + text_of(one.other) + ")";
+    if (r.wanted) {
+      r.all.push_back(one);
+    } else {
+      std::fprintf(stderr, "%s\n", one.text.c_str());
+      r.index.clear();
+    }
+  });
+}
+
+bool checking() { return reports().wanted; }
+
+void check_access(uintptr_t address, int bytes, bool write, bool atomic, bool vector,
+                  const void* site) {
+  if (on_fiber_stack(address) || in_arguments(address)) return;
+  if (address - reinterpret_cast<uintptr_t>(&here) < sizeof(here)) return;
+  if (vector && address % static_cast<uintptr_t>(bytes) != 0)
+    report(Fault::misaligned, site_number(site), kNoSite, *current_thread(),
+           kind_of(write, bytes) + " at an address that is " +
+               std::to_string(address % static_cast<uintptr_t>(bytes)) + " past a multiple of it");
+  if (global_space().contains(address))
+    return check_words(global_space(), false, address, bytes, write, atomic, site);
+  if (dynamic_space().contains(address)) {
+    const uintptr_t end = dynamic_space().base + current_grid().shared_bytes;
+    if (address + static_cast<uintptr_t>(bytes) > end)
+      return report(Fault::out_of_bounds, site_number(site), kNoSite, *current_thread(),
+                    kind_of(write, bytes) + " past the launch's " +
+                        std::to_string(current_grid().shared_bytes) + " bytes of shared memory");
+    return check_words(dynamic_space(), true, address, bytes, write, atomic, site);
+  }
+  if (static_space().contains(address) && is_shared_variable(address))
+    return check_words(static_space(), true, address, bytes, write, atomic, site);
+  report(Fault::out_of_bounds, site_number(site), kNoSite, *current_thread(),
+         kind_of(write, bytes) + " of what is no device memory");
+  // Reading on would end the program.
+  if (!static_space().contains(address)) abandon_launch(cudaErrorIllegalAddress);
+}
+
+bool check_barrier(std::vector<Thread>& threads) {
+  const Thread *waiting = nullptr, *other = nullptr, *stuck = nullptr, *gone = nullptr;
+  for (const Thread& t : threads) {
+    if (t.state == Thread::State::in_collective && !stuck) stuck = &t;
+    if (t.state == Thread::State::done && !gone) gone = &t;
+    if (t.state != Thread::State::at_barrier) continue;
+    if (!waiting) waiting = &t;
+    if (t.site != waiting->site && !other) other = &t;
+  }
+  if (stuck) {
+    std::string lanes;
+    const Thread* missing = nullptr;
+    for (const Thread& t : threads)
+      if (t.warp() == stuck->warp() && stuck->mask >> t.lane() & 1 &&
+          t.state != Thread::State::done &&
+          (t.state != stuck->state || t.operation != stuck->operation || t.mask != stuck->mask)) {
+        lanes += (lanes.empty() ? "" : ", ") + std::to_string(t.lane());
+        missing = &t;
+      }
+    report(Fault::inactive_lane, site_number(stuck->site),
+           missing ? site_number(missing->site) : kNoSite, *stuck,
+           "a warp-wide operation waits for lanes " + lanes + ", which wait elsewhere");
+    return false;
+  }
+  if (gone)
+    report(Fault::barrier, site_number(waiting->site), kNoSite, *waiting,
+           "a barrier that thread " + triple(thread_index(gone->linear)) +
+               " never reaches: it has ended");
+  else if (other) {
+    const Place a = place_of(site_number(waiting->site)), b = place_of(site_number(other->site));
+    if (a.line != b.line || a.file != b.file)
+      report(Fault::barrier, site_number(waiting->site), site_number(other->site), *waiting,
+             "a barrier, while thread " + triple(thread_index(other->linear)) +
+                 " waits at another one");
+  }
+  return true;
+}
+
+void report_outside_mask(const Thread& thread) {
+  report(Fault::inactive_lane, site_number(thread.site), kNoSite, thread,
+         "a warp-wide operation whose mask leaves out the calling lane");
+  abandon_launch(cudaErrorLaunchFailure);
+}
+
+void report_inactive_source(const Thread& thread, int lane) {
+  report(Fault::inactive_lane, site_number(thread.site), kNoSite, thread,
+         "a shuffle reads lane " + std::to_string(lane) + ", which takes no part in it");
+}
+
+Checker::Checker() { emu::reports() = {.wanted = true, .all = {}, .index = {}}; }
+Checker::~Checker() { emu::reports() = {}; }
+const std::vector<Report>& Checker::reports() const { return emu::reports().all; }
+std::string Checker::text() const {
+  std::string text;
+  for (const Report& r : reports()) text += r.text + "\n";
+  return text;
+}
+
+}  // namespace emu

@@ -1,0 +1,86 @@
+// What a test of kernels asks of the emulator: the order in which threads run, the checker and the
+// profiler. Both observe every access of every launch while one of their objects lives.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cuda/emulator/include/cuda_runtime.h"
+
+namespace emu {
+
+// Blocks, and the lanes of a warp between two meetings, run in an order shuffled by `seed`; 0 is
+// the natural order. Results must not depend on it.
+void set_order(uint64_t seed);
+
+enum class Fault : uint8_t {
+  out_of_bounds,
+  use_after_free,
+  uninitialised,  // a read of what nobody wrote
+  misaligned,     // a vector access at an address that is no multiple of its size
+  race,           // two threads, one of them writing, with no barrier between
+  barrier,        // a barrier that not all threads of the block reach
+  inactive_lane,  // a warp-wide operation that waits for, or reads from, a lane that is not there
+};
+const char* name_of(Fault fault);
+
+// A place in a kernel.
+struct Place {
+  std::string file;  // as the compiler was given it
+  int line = 0;
+};
+
+struct Report {
+  Fault fault;
+  std::string kernel;  // demangled
+  Place place, other;  // other: the earlier access of a race, or what the waiting thread waits for
+  uint3 block, thread;
+  std::string text;   // one line with all of it
+  int64_t count = 1;  // how often, in all launches
+};
+
+// While it lives, accesses are checked; a fault is reported once for each place.
+class Checker {
+ public:
+  Checker();
+  ~Checker();
+  Checker(const Checker&) = delete;
+  Checker& operator=(const Checker&) = delete;
+  const std::vector<Report>& reports() const;
+  std::string text() const;  // all reports, a line each
+};
+
+// Of one kernel's accesses to one kind of memory. A request is what a warp's lanes ask in lock
+// step.
+struct Traffic {
+  int64_t requests = 0, lanes = 0;         // lanes: that took part, summed over requests
+  int64_t sectors = 0, ideal_sectors = 0;  // of 32 bytes
+  int64_t missed = 0;  // of the sectors: those that are not in the block's share of the L1 cache
+  int64_t bytes() const { return 32 * missed; }  // that come from, or go to, beyond it
+};
+struct Profile {
+  std::string kernel;
+  int64_t launches = 0;
+  Traffic read, write;          // global memory
+  int64_t shared_requests = 0;  // and its passes over the banks: as many as needed at least, and
+  int64_t bank_passes = 0, ideal_bank_passes = 0;  // as many as there were
+  int64_t barriers = 0, warp_operations = 0;       // by the block; by the warp
+  // Least sectors over sectors moved: 1 when each moved byte was asked for.
+  double sector_efficiency() const;
+  int64_t bank_conflicts() const { return bank_passes - ideal_bank_passes; }
+  double active_lanes() const;  // lanes that took part, of 32
+};
+
+// While it lives, launches are measured, each kernel apart.
+class Profiler {
+ public:
+  Profiler();
+  ~Profiler();
+  Profiler(const Profiler&) = delete;
+  Profiler& operator=(const Profiler&) = delete;
+  std::vector<Profile> profiles() const;  // one a kernel, in the order of the first launches
+};
+
+}  // namespace emu

@@ -1,0 +1,164 @@
+#include "cuda/emulator/memory.h"
+
+#include <sys/mman.h>
+
+#include <cstring>
+#include <map>
+#include <new>
+
+// The linker's names for the ends of the data segment.
+extern char __data_start, _end;  // NOLINT(bugprone-reserved-identifier)
+
+namespace emu {
+namespace {
+
+constexpr size_t kGuard = 256, kAlign = 256;
+
+// Memory that takes up room only where it is written.
+void* reserve(size_t bytes) {
+  void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (data == MAP_FAILED) throw std::bad_alloc();
+  return data;
+}
+
+Space make_space(uintptr_t base, size_t bytes) {
+  const size_t words = bytes / 4 + 1;
+  return {base, bytes, static_cast<Cell*>(reserve(words * sizeof(Cell))),
+          static_cast<Stamp*>(reserve(words * sizeof(Stamp)))};
+}
+
+Space reserved_space(size_t bytes) {
+  return make_space(reinterpret_cast<uintptr_t>(reserve(bytes)), bytes);
+}
+
+struct Blocks {
+  std::map<uintptr_t, Block> all;  // by begin; freed ones too
+  uintptr_t next = 0;
+  size_t in_use = 0;
+};
+Blocks& blocks() {
+  static Blocks& b = *new Blocks;
+  return b;
+}
+
+unsigned bytes_of_word(size_t word, size_t begin, size_t end) {
+  unsigned mask = 0;
+  for (unsigned i = 0; i < 4; ++i)
+    if (word * 4 + i >= begin && word * 4 + i < end) mask |= 1u << i;
+  return mask;
+}
+
+template <class F>
+void each_word(const void* data, size_t bytes, F f) {
+  const size_t begin = reinterpret_cast<uintptr_t>(data) - global_space().base, end = begin + bytes;
+  for (size_t word = begin / 4; word * 4 < end; ++word)
+    f(global_space().stamps[word],
+      word * 4 >= begin && word * 4 + 4 <= end ? 0xfu : bytes_of_word(word, begin, end));
+}
+
+template <class T>
+void forget(T* first, size_t count) {
+  // Whole pages go back to the system; what is left is cleared.
+  constexpr uintptr_t kPage = 4096;
+  const auto begin = reinterpret_cast<uintptr_t>(first), end = begin + count * sizeof(T);
+  const uintptr_t from = (begin + kPage - 1) / kPage * kPage, to = end / kPage * kPage;
+  if (from >= to) {
+    std::memset(static_cast<void*>(first), 0, end - begin);
+    return;
+  }
+  std::memset(static_cast<void*>(first), 0, from - begin);
+  madvise(reinterpret_cast<void*>(from), to - from, MADV_DONTNEED);
+  std::memset(reinterpret_cast<void*>(to), 0, end - to);
+}
+
+std::map<const void*, size_t>& limits() {
+  static auto& table = *new std::map<const void*, size_t>;
+  return table;
+}
+
+}  // namespace
+
+Space& global_space() {
+  static Space space = reserved_space(kDeviceBytes);
+  return space;
+}
+Space& dynamic_space() {
+  static Space space = reserved_space(kSharedMost + 4096);
+  return space;
+}
+Space& static_space() {
+  static Space space = make_space(reinterpret_cast<uintptr_t>(&__data_start) & ~uintptr_t{15},
+                                  static_cast<size_t>(&_end - &__data_start) + 16);
+  return space;
+}
+
+void* device_allocate(size_t bytes) {
+  Blocks& b = blocks();
+  const Space& space = global_space();
+  if (b.next == 0) b.next = space.base;
+  const uintptr_t begin = (b.next + kGuard + kAlign - 1) / kAlign * kAlign;
+  if (bytes > space.bytes || begin + bytes + kGuard > space.base + space.bytes) return nullptr;
+  b.next = begin + bytes;
+  b.all[begin] = {begin, bytes, false};
+  b.in_use += bytes;
+  void* data = reinterpret_cast<void*>(begin);
+  std::memset(data, 0xff, bytes);  // NaN, should somebody read it with no checker there
+  each_word(data, bytes, [](Stamp& stamp, unsigned mask) { stamp = mask << 4; });
+  return data;
+}
+
+bool device_free(void* data) {
+  const auto found = blocks().all.find(reinterpret_cast<uintptr_t>(data));
+  if (found == blocks().all.end() || found->second.freed) return false;
+  Block& block = found->second;
+  block.freed = true;
+  blocks().in_use -= block.bytes;
+  const size_t word = global_space().word(block.begin), words = (block.bytes + 3) / 4;
+  forget(static_cast<char*>(data), block.bytes);
+  forget(global_space().cells + word, words);
+  forget(global_space().stamps + word, words);
+  return true;
+}
+
+Block nearest_block(uintptr_t address) {
+  const auto after = blocks().all.upper_bound(address);
+  const bool has_next = after != blocks().all.end();
+  if (after == blocks().all.begin()) return has_next ? after->second : Block{};
+  const Block before = std::prev(after)->second;
+  if (!has_next || address < before.begin + before.bytes) return before;
+  const uintptr_t past = address - (before.begin + before.bytes);
+  return past < after->second.begin - address ? before : after->second;
+}
+
+bool is_device_memory(const void* data, size_t bytes) {
+  const auto begin = reinterpret_cast<uintptr_t>(data);
+  if (!global_space().contains(begin)) return false;
+  const Block block = nearest_block(begin);
+  return !block.freed && begin >= block.begin && begin + bytes <= block.begin + block.bytes;
+}
+
+void mark_written(const void* data, size_t bytes) {
+  each_word(data, bytes, [](Stamp& stamp, unsigned mask) { stamp |= mask; });
+}
+
+void copy_marks(const void* to, const void* from, size_t bytes) {
+  const Space& space = global_space();
+  const size_t target = reinterpret_cast<uintptr_t>(to) - space.base,
+               source = reinterpret_cast<uintptr_t>(from) - space.base;
+  for (size_t i = 0; i < bytes; ++i) {
+    const Stamp bit = space.stamps[(source + i) / 4] >> ((source + i) % 4) & 1u;
+    Stamp& stamp = space.stamps[(target + i) / 4];
+    stamp = (stamp & ~(1u << (target + i) % 4)) | bit << (target + i) % 4;
+  }
+}
+
+size_t device_bytes_in_use() { return blocks().in_use; }
+
+size_t shared_limit(const void* kernel) {
+  const auto found = limits().find(kernel);
+  return found == limits().end() ? kSharedDefault : found->second;
+}
+void set_shared_limit(const void* kernel, size_t bytes) { limits()[kernel] = bytes; }
+
+}  // namespace emu

@@ -1,0 +1,58 @@
+// Device memory: an arena of addresses that are never used twice, with a zone around each block
+// that nobody may touch, and for each word what is known of it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace emu {
+
+// One access: who, when, where in the code, which bytes of the word. 0 is none.
+struct Access {
+  uint32_t block;  // running number, over all launches
+  uint32_t time;   // block_time()
+  uint32_t thread : 11, atomic : 1, mask : 4;
+  uint32_t site;  // distance from code_base()
+};
+struct Cell {
+  Access write[2], read[2];
+};
+// Of global words: bits 0-3 say which bytes were written, bits 4-7 which are part of a block.
+// Of shared words: bits 0-3 which were written, above them the block's running number.
+using Stamp = uint32_t;
+
+// A range of addresses with a Cell and a Stamp for each 4 bytes.
+struct Space {
+  uintptr_t base = 0;
+  size_t bytes = 0;
+  Cell* cells = nullptr;
+  Stamp* stamps = nullptr;
+  bool contains(uintptr_t a) const { return a - base < bytes; }
+  size_t word(uintptr_t a) const { return (a - base) / 4; }
+};
+Space& global_space();
+Space& dynamic_space();  // dynamic shared memory
+Space& static_space();   // the program's data segment: __shared__ variables are there
+
+void* device_allocate(size_t bytes);                    // null when there is no room
+bool device_free(void* data);                           // false when it is no block
+bool is_device_memory(const void* data, size_t bytes);  // lies within one live block
+void mark_written(const void* data, size_t bytes);
+// What a copy within the device leaves written is what it read.
+void copy_marks(const void* to, const void* from, size_t bytes);
+size_t device_bytes_in_use();
+inline constexpr size_t kDeviceBytes = size_t{16} << 30;
+
+// The block an address lies in or beside: for messages.
+struct Block {
+  uintptr_t begin = 0;
+  size_t bytes = 0;
+  bool freed = false;
+};
+Block nearest_block(uintptr_t address);
+
+size_t shared_limit(const void* kernel);  // most dynamic shared memory that a launch may ask for
+void set_shared_limit(const void* kernel, size_t bytes);
+inline constexpr size_t kSharedDefault = 48 << 10, kSharedMost = 227 << 10;
+
+}  // namespace emu

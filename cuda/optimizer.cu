@@ -1,0 +1,156 @@
+#include "cuda/optimizer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "cuda/each.h"
+
+namespace lk {
+namespace {
+
+struct AdamwConstants {
+  float b1, b2, eps, decay, step_size, root;
+  explicit AdamwConstants(const AdamwStep& s)
+      : b1(static_cast<float>(s.beta1)),
+        b2(static_cast<float>(s.beta2)),
+        eps(static_cast<float>(s.eps)),
+        decay(static_cast<float>(1 - s.lr * s.weight_decay)),
+        step_size(static_cast<float>(s.lr / (1 - std::pow(s.beta1, static_cast<double>(s.step))))),
+        root(static_cast<float>(std::sqrt(1 - std::pow(s.beta2, static_cast<double>(s.step))))) {}
+  __device__ __forceinline__ void apply(float& p, float g, float& m, float& v) const {
+    m = b1 * m + (1.0f - b1) * g;
+    v = b2 * v + (1.0f - b2) * g * g;
+    p = p * decay - step_size * m / (sqrtf(v) / root + eps);
+  }
+};
+
+// The tensors travel as an argument of the launch, so nothing is copied to the device before it.
+constexpr int kMostTensors = 64;
+constexpr int64_t kChunk = 4096;  // elements of a block's piece of work
+struct AdamwTensors {
+  AdamwTensor at[kMostTensors];
+  int64_t first_chunk[kMostTensors + 1];
+  int count;
+};
+
+template <int N>
+__device__ __forceinline__ void adamw_elements(const AdamwTensor& t, int64_t i,
+                                               const AdamwConstants& c) {
+  Elements<float, N> p = load<N>(t.p + i), m = load<N>(t.m + i), v = load<N>(t.v + i);
+  const Elements<float, N> g = load<N>(t.g + i);
+#pragma unroll
+  for (int j = 0; j < N; ++j) c.apply(p.at[j], g.at[j], m.at[j], v.at[j]);
+  store<N>(t.p + i, p);
+  store<N>(t.m + i, m);
+  store<N>(t.v + i, v);
+}
+
+template <bool Packed>
+__global__ void __launch_bounds__(kEachThreads)
+    adamw_kernel(AdamwTensors tensors, AdamwConstants c) {
+  constexpr int N = Packed ? 4 : 1;
+  int at = 0;
+  for (int64_t chunk = blockIdx.x; chunk < tensors.first_chunk[tensors.count]; chunk += gridDim.x) {
+    while (chunk >= tensors.first_chunk[at + 1]) ++at;
+    const AdamwTensor& t = tensors.at[at];
+    const int64_t begin = (chunk - tensors.first_chunk[at]) * kChunk,
+                  end = begin + kChunk < t.n ? begin + kChunk : t.n, whole = (end - begin) / N * N;
+    for (int64_t i = begin + threadIdx.x * N; i < begin + whole; i += kEachThreads * N)
+      adamw_elements<N>(t, i, c);
+    for (int64_t i = begin + whole + threadIdx.x; i < end; i += kEachThreads)
+      adamw_elements<1>(t, i, c);
+  }
+}
+
+// One parameter, its gradient, and a state m that may be missing.
+template <class F>
+__global__ void __launch_bounds__(kEachThreads)
+    update_kernel(F f, float* p, const float* g, float* m, int64_t n) {
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * kEachThreads;
+  for (int64_t i = static_cast<int64_t>(blockIdx.x) * kEachThreads + threadIdx.x; i < n;
+       i += stride) {
+    float value = p[i], state = m ? m[i] : 0.0f;
+    f(value, g[i], state);
+    p[i] = value;
+    if (m) m[i] = state;
+  }
+}
+template <class F>
+void update(Cuda cuda, F f, float* p, const float* g, float* m, int64_t n) {
+  if (n > 0)
+    launch(update_kernel<F>, grid_for((n + kEachThreads - 1) / kEachThreads), kEachThreads, 0,
+           cuda.stream, f, p, g, m, n);
+}
+
+struct Sgd {
+  float rate, momentum, weight_decay;
+  __device__ void operator()(float& p, float g, float& m) const {
+    m = momentum * m + g + weight_decay * p;
+    p -= rate * m;
+  }
+};
+struct FirstSgd {  // what the state holds is not read into the sum
+  float rate, weight_decay;
+  __device__ void operator()(float& p, float g, float& m) const {
+    m = g + weight_decay * p;
+    p -= rate * m;
+  }
+};
+struct Lion {
+  float rate, b1, b2, decay;
+  __device__ void operator()(float& p, float g, float& m) const {
+    const float u = b1 * m + (1.0f - b1) * g;
+    p = p * decay - rate * (u > 0 ? 1.0f : u < 0 ? -1.0f : u);  // NaN stays NaN
+    m = b2 * m + (1.0f - b2) * g;
+  }
+};
+
+}  // namespace
+
+void adamw_update_many(Cuda cuda, std::span<const AdamwTensor> tensors, const AdamwStep& step) {
+  while (!tensors.empty()) {
+    AdamwTensors some{};
+    bool packed = true;
+    for (; !tensors.empty() && some.count < kMostTensors; tensors = tensors.subspan(1)) {
+      const AdamwTensor& t = tensors.front();
+      packed = packed && aligned_16(t.p) && aligned_16(t.g) && aligned_16(t.m) && aligned_16(t.v);
+      some.at[some.count] = t;
+      some.first_chunk[some.count + 1] = some.first_chunk[some.count] + (t.n + kChunk - 1) / kChunk;
+      ++some.count;
+    }
+    const int64_t chunks = some.first_chunk[some.count];
+    if (chunks > 0)
+      launch(packed ? adamw_kernel<true> : adamw_kernel<false>, grid_for(chunks), kEachThreads, 0,
+             cuda.stream, some, AdamwConstants(step));
+  }
+}
+
+template <class Isa, class A>
+void adamw_update(Isa cuda, A* p, const A* g, A* m, A* v, int64_t n, const AdamwStep& s) {
+  const AdamwTensor one{p, m, v, g, n};
+  adamw_update_many(cuda, {&one, 1}, s);
+}
+template <class Isa, class A>
+void sgd_update(Isa cuda, A* p, const A* g, A* m, int64_t n, double lr, double momentum,
+                double weight_decay, bool first) {
+  const auto rate = static_cast<float>(lr), wd = static_cast<float>(weight_decay);
+  if (first || !m)
+    update(cuda, FirstSgd{rate, wd}, p, g, m, n);
+  else
+    update(cuda, Sgd{rate, static_cast<float>(momentum), wd}, p, g, m, n);
+}
+template <class Isa, class A>
+void lion_update(Isa cuda, A* p, const A* g, A* m, int64_t n, double lr, double beta1, double beta2,
+                 double weight_decay) {
+  update(cuda,
+         Lion{static_cast<float>(lr), static_cast<float>(beta1), static_cast<float>(beta2),
+              static_cast<float>(1 - lr * weight_decay)},
+         p, g, m, n);
+}
+
+template void adamw_update(Cuda, float*, const float*, float*, float*, int64_t, const AdamwStep&);
+template void sgd_update(Cuda, float*, const float*, float*, int64_t, double, double, double, bool);
+template void lion_update(Cuda, float*, const float*, float*, int64_t, double, double, double,
+                          double);
+
+}  // namespace lk

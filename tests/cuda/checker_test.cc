@@ -1,0 +1,105 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "cuda/emulator/emulator.h"
+#include "tests/cuda/device.h"
+#include "tests/cuda/planted.h"
+
+namespace lk::test {
+namespace {
+
+using emu::Fault;
+
+std::vector<emu::Report> reports_of(const Planted& planted, uint64_t seed) {
+  emu::set_order(seed);
+  const DeviceArray<float> y(std::vector<float>(64, 0.0f)), x(std::vector<float>(64, 1.0f));
+  const emu::Checker checker;
+  planted.run(y.data(), x.data());
+  cudaGetLastError();
+  emu::set_order(0);
+  return checker.reports();
+}
+
+bool is_at(const emu::Place& place, int line) {
+  return place.line == line && (line == 0 || place.file.ends_with("tests/cuda/planted.cu"));
+}
+
+TEST_CASE("checker: finds each planted bug, at its line, in every order of threads") {
+  const std::pair<const Planted*, Fault> table[] = {
+      {&kOutOfBounds, Fault::out_of_bounds},
+      {&kUseAfterFree, Fault::use_after_free},
+      {&kUninitialised, Fault::uninitialised},
+      {&kUninitialisedShared, Fault::uninitialised},
+      {&kMisaligned, Fault::misaligned},
+      {&kRaceOfBlocks, Fault::race},
+      {&kBarrier, Fault::barrier},
+      {&kBarrierAfterExit, Fault::barrier},
+      {&kInactiveLane, Fault::inactive_lane},
+      {&kShuffleFromExited, Fault::inactive_lane},
+      {&kSharedOverrun, Fault::out_of_bounds},
+      {&kNoWait, Fault::uninitialised},
+  };
+  for (const auto& [planted, fault] : table)
+    for (const uint64_t seed : {0, 1, 2}) {
+      CAPTURE(planted->name);
+      CAPTURE(seed);
+      const auto reports = reports_of(*planted, seed);
+      const auto found = std::find_if(reports.begin(), reports.end(), [&](const emu::Report& r) {
+        return r.kernel == planted->name && r.fault == fault;
+      });
+      REQUIRE(found != reports.end());
+      CAPTURE(found->text);
+      const bool swapped =
+          is_at(found->place, planted->other_line) && is_at(found->other, planted->line);
+      CHECK((swapped ||
+             (is_at(found->place, planted->line) && is_at(found->other, planted->other_line))));
+    }
+}
+
+TEST_CASE("checker: a race is found whichever thread comes first") {
+  for (const Planted* planted : {&kRace, &kRaceOfLanes})
+    for (const uint64_t seed : {0, 1, 2, 3}) {
+      const auto reports = reports_of(*planted, seed);
+      const auto found = std::find_if(reports.begin(), reports.end(),
+                                      [](const auto& r) { return r.fault == Fault::race; });
+      REQUIRE(found != reports.end());
+      CAPTURE(found->text);
+      // The read after the write, or the write after the read, depending on the order.
+      CHECK((is_at(found->place, planted->line) || is_at(found->place, planted->other_line)));
+      CHECK((is_at(found->other, planted->line) || is_at(found->other, planted->other_line)));
+      CHECK(found->place.line != found->other.line);
+    }
+}
+
+TEST_CASE("checker: a report names the thread and the block's size") {
+  const auto reports = reports_of(kOutOfBounds, 0);
+  REQUIRE(reports.size() == 1);
+  CHECK(reports[0].thread.x == 63);
+  CHECK(reports[0].count == 1);
+  CHECK(reports[0].text.find("read of 4 bytes, at byte 256 of a block of 256 bytes") !=
+        std::string::npos);
+}
+
+TEST_CASE("checker: nothing to report of a clean kernel") {
+  for (const uint64_t seed : {0, 1, 2, 3, 4}) {
+    const auto reports = reports_of(kClean, seed);
+    for (const auto& r : reports) FAIL_CHECK(r.text);
+  }
+}
+
+TEST_CASE("emulator: launches that a device would refuse") {
+  const DeviceArray<float> y(std::vector<float>(64, 0.0f));
+  const std::string error = error_of([&] {
+    launch(
+        +[](float*) {}, 1, 2048, 0, nullptr, y.data());
+  });
+  CHECK(error.find("invalid configuration") != std::string::npos);
+  CHECK(error_of([&] {
+          launch(
+              +[](float*) {}, 1, 32, 64 << 10, nullptr, y.data());
+        }).find("65536 bytes of shared memory") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace lk::test

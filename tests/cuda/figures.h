@@ -1,0 +1,16 @@
+// Holds a kernel to what the profiler should say of it.
+#pragma once
+
+#include <string>
+
+namespace lk::test {
+
+struct Expected {
+  double sector_efficiency = 0.95;  // at least
+  double traffic = 1.1;             // at most
+  int64_t bank_conflicts = 0;
+};
+// Of every case of the op in cuda/cases.cc; fails when there is none.
+void check_figures(const std::string& op, const Expected& expected);
+
+}  // namespace lk::test

@@ -1,0 +1,151 @@
+// One test body, run twice: with the CPU's kernel and with the CUDA kernel in the emulator, under
+// the checker and in several orders of threads. What both write must agree.
+#pragma once
+
+#include <cmath>
+#include <cstdlib>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cuda/emulator/emulator.h"
+#include "engine/cpu.h"
+#include "engine/rng.h"
+#include "tests/cuda/device.h"
+
+namespace lk::test {
+
+// The operands of one run. The n-th operand has the same values on both sides.
+class Operands {
+ public:
+  explicit Operands(bool device) : device_(device) {}
+  // [count] uniform in [low, high); the kernel only reads it.
+  template <class T>
+  const T* in(T, int64_t count, double low = -1, double high = 1) {
+    return add<T>(random<T>(count, low, high), false);
+  }
+  template <class T>
+  const T* in(const std::vector<T>& values) {
+    return add<T>(values, false);
+  }
+  // The same, but the kernel may write it, and what it leaves there is compared.
+  template <class T>
+  T* in_out(T, int64_t count, double low = -1, double high = 1) {
+    return add<T>(random<T>(count, low, high), true);
+  }
+  // [count] that the kernel must write all of.
+  template <class T>
+  T* out(T, int64_t count) {
+    if (device_) return keep(std::make_shared<DeviceArray<T>>(count), true);
+    return add<T>(std::vector<T>(static_cast<size_t>(count), T(std::nanf(""))), true);
+  }
+  // What the kernel wrote, one vector an output.
+  std::vector<std::vector<double>> results() const {
+    std::vector<std::vector<double>> all;
+    for (const auto& get : outputs_) all.push_back(get());
+    return all;
+  }
+
+ private:
+  template <class T>
+  std::vector<T> random(int64_t count, double low, double high) {
+    Random r(17, ++operands_);
+    std::vector<T> values;
+    for (int64_t i = 0; i < count; ++i)
+      values.push_back(T(static_cast<acc_t<T>>(low + (high - low) * r.uniform())));
+    return values;
+  }
+  template <class T>
+  T* add(std::vector<T> values, bool output) {
+    if (device_) return keep(std::make_shared<DeviceArray<T>>(values), output);
+    auto memory = std::make_shared<HostArray<T>>();
+    memory->values = std::move(values);
+    return keep(memory, output);
+  }
+  template <class T>
+  struct HostArray {
+    std::vector<T> values;
+    T* data() { return values.data(); }
+    const std::vector<T>& get() const { return values; }
+  };
+  template <class M>
+  auto keep(std::shared_ptr<M> memory, bool output) {
+    owned_.push_back(memory);
+    if (output)
+      outputs_.push_back([memory] {
+        std::vector<double> values;
+        for (const auto v : memory->get()) values.push_back(static_cast<double>(v));
+        return values;
+      });
+    return memory->data();
+  }
+
+  bool device_;
+  uint64_t operands_ = 0;
+  std::vector<std::shared_ptr<void>> owned_;
+  std::vector<std::function<std::vector<double>()>> outputs_;
+};
+
+inline uint64_t order_count() {
+  const char* wish = std::getenv("EMULATOR_ORDERS");
+  return wish ? std::strtoull(wish, nullptr, 10) : 1;
+}
+
+// Largest difference over the largest magnitude, for each output.
+inline void check_close(const std::vector<std::vector<double>>& got,
+                        const std::vector<std::vector<double>>& want, double tolerance) {
+  REQUIRE(got.size() == want.size());
+  for (size_t o = 0; o < got.size(); ++o) {
+    CAPTURE(o);
+    REQUIRE(got[o].size() == want[o].size());
+    double most = 0, error = 0;
+    bool finite = true;
+    for (size_t i = 0; i < got[o].size(); ++i) {
+      if (std::isinf(want[o][i]) && want[o][i] == got[o][i]) continue;
+      finite = finite && std::isfinite(got[o][i]);
+      most = std::max(most, std::abs(want[o][i]));
+      error = std::max(error, std::abs(got[o][i] - want[o][i]));
+    }
+    CHECK(finite);
+    CHECK((error <= tolerance * most));
+  }
+}
+
+// body(isa, T{}, operands) calls the kernel; isa picks the side. T: float or bf16.
+template <class T, class F>
+void compare_with_cpu(const std::string& what, double tolerance, F body) {
+  CAPTURE(what);
+  CAPTURE(name_of(dtype_of<T>));
+  Operands cpu(false);
+  on_float(DType::f32, [&](auto isa, auto) { body(isa, T{}, cpu); });
+  const auto want = cpu.results();
+  std::vector<std::vector<double>> first;
+  for (uint64_t seed = 1; seed <= order_count(); ++seed) {
+    emu::set_order(seed);
+    const emu::Checker checker;
+    Operands device(true);
+    body(Cuda{}, T{}, device);
+    check_cuda(cudaDeviceSynchronize(), "a kernel under test");
+    CHECK(checker.text() == "");
+    const auto got = device.results();
+    if (seed == 1) {
+      check_close(got, want, tolerance);
+      first = got;
+    } else {
+      CHECK((got == first));  // to the bit, in any order of threads and blocks
+    }
+  }
+  emu::set_order(0);
+}
+
+// In f32 and in bf16.
+template <class F>
+void compare_with_cpu(const std::string& what, double f32, double bf16_tolerance, F body) {
+  compare_with_cpu<float>(what, f32, body);
+  compare_with_cpu<bf16>(what, bf16_tolerance, body);
+}
+
+}  // namespace lk::test

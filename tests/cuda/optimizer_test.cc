@@ -1,0 +1,56 @@
+#include "cuda/optimizer.h"
+
+#include "tests/cuda/figures.h"
+#include "tests/cuda/kernel_case.h"
+
+namespace lk::test {
+namespace {
+
+TEST_CASE("cuda optimizers equal the CPU's") {
+  for (const int64_t n : {1, 31, 33, 1023, 9001}) {
+    for (const int64_t step : {1, 100})
+      compare_with_cpu<float>("adamw", 1e-6, [=](auto isa, auto, Operands& o) {
+        float *p = o.in_out(0.0f, n), *m = o.in_out(0.0f, n), *v = o.in_out(0.0f, n, 0, 1);
+        adamw_update(isa, p, o.in(0.0f, n), m, v, n, {1e-2, 0.9, 0.99, 1e-8, 0.1, step});
+      });
+    for (const bool first : {false, true})
+      compare_with_cpu<float>("sgd", 1e-6, [=](auto isa, auto, Operands& o) {
+        float *p = o.in_out(0.0f, n), *m = o.in_out(0.0f, n);
+        sgd_update(isa, p, o.in(0.0f, n), m, n, 1e-2, 0.9, 0.1, first);
+      });
+    compare_with_cpu<float>("sgd without momentum", 1e-6, [=](auto isa, auto, Operands& o) {
+      float *p = o.in_out(0.0f, n), *none = nullptr;
+      sgd_update(isa, p, o.in(0.0f, n), none, n, 1e-2, 0.0, 0.1, false);
+    });
+    compare_with_cpu<float>("lion", 1e-6, [=](auto isa, auto, Operands& o) {
+      float *p = o.in_out(0.0f, n), *m = o.in_out(0.0f, n);
+      lion_update(isa, p, o.in(0.0f, n), m, n, 1e-2, 0.9, 0.99, 0.1);
+    });
+  }
+}
+
+TEST_CASE("cuda adamw: a hundred tensors, in two launches") {
+  const AdamwStep step{1e-2, 0.9, 0.99, 1e-8, 0.1, 3};
+  const auto body = [&](auto isa, auto, Operands& o) {
+    std::vector<AdamwTensor> tensors;
+    for (int64_t i = 0; i < 100; ++i) {
+      const int64_t n = i * 37 % 301 + (i == 50 ? 9000 : 0);  // 0 elements, too
+      float *p = o.in_out(0.0f, n), *m = o.in_out(0.0f, n), *v = o.in_out(0.0f, n, 0, 1);
+      tensors.push_back({p, m, v, o.in(0.0f, n), n});
+    }
+    if constexpr (std::is_same_v<decltype(isa), Cuda>)
+      adamw_update_many(isa, tensors, step);
+    else
+      for (const AdamwTensor& t : tensors) adamw_update(isa, t.p, t.g, t.m, t.v, t.n, step);
+  };
+  compare_with_cpu<float>("adamw_update_many", 1e-6, body);
+  const emu::Profiler profiler;
+  Operands o(true);
+  body(Cuda{}, 0.0f, o);
+  REQUIRE(profiler.profiles().size() == 1);
+  CHECK(profiler.profiles()[0].launches == 2);
+  check_figures("adamw_update", {});
+}
+
+}  // namespace
+}  // namespace lk::test
