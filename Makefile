@@ -137,7 +137,7 @@ $(BIN)/tests: $(call obj,$(TESTS) $(TEST_LIB) $(CU_TESTS) $(TOOL_LIB)) $(EMU_OBJ
 	$(CXX) $(LDFLAGS) $^ $(LDLIBS) $(EMU_LIBS) -o $@
 
 # A smaller test binary: make bin/tests-ops TESTS="tests/ops/add_test.cc"
-            libxxhash-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev doctest-dev libboost-context-dev
+$(BIN)/tests-%: $(call obj,$(TESTS) $(TEST_LIB) $(CU_TESTS) $(TOOL_LIB)) $(EMU_OBJ) $(LIB_OBJ)
 	@mkdir -p $(@D)
 	$(CXX) $(LDFLAGS) $^ $(LDLIBS) $(EMU_LIBS) -o $@
 
