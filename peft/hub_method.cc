@@ -42,6 +42,7 @@ class HubMethod : public InsertedMethod {
     if (!model.info().causal) file["config"].erase("parallel_input");  // one and the same there
     settings_.set("adapterhub", file);
     for (const auto& part : parts_) part->attach(model, names, seed++);
+    match_precision(model);
   }
   void visit(const ParameterVisitor& f) override {
     for (const auto& part : parts_) part->visit(f);

@@ -220,8 +220,10 @@ void finetune(const CLI::App& app, Options o) {
     results["trained_parameters"] = trained;
     write_file_atomically(o.run.output / "results.json", results.dump(2) + "\n");
   }
-  const auto size =
-      static_cast<int64_t>(std::filesystem::file_size(adapter / "adapter_model.safetensors"));
+  int64_t size = 0;
+  for (const auto& file : std::filesystem::directory_iterator(adapter))
+    if (file.path().extension() == ".safetensors")
+      size += static_cast<int64_t>(std::filesystem::file_size(file));
   fmt::print("\nadapter: {} ({}); peak memory {}\n", adapter.string(), human_bytes(size),
              human_bytes(peak_rss_bytes()));
 }
