@@ -88,7 +88,7 @@ AdapterConfig read_adapter_config(const std::filesystem::path& folder) {
   json settings = json::object();
   for (const MethodOption& option : info.options) {
     keys.insert(option.key);
-    settings[option.key] = json::parse(option.value);
+    settings[option.key] = json::parse(option.absent.empty() ? option.value : option.absent);
   }
   for (const auto& [key, value] : config.items()) {
     if (keys.count(key))
@@ -114,7 +114,13 @@ std::unique_ptr<Method> load_adapter(const std::filesystem::path& folder,
   const std::filesystem::path file = folder / "adapter_model.safetensors";
   const auto tensors = SafetensorsFile::open(file);
   std::set<std::string> used;
+  // Copies beside a head that trains; other writers than HF PEFT may leave them out.
+  const auto is_copy = [](const std::string& name) {
+    return name.find(".modules_to_save.") != std::string::npos ||
+           name.find(".original_module.") != std::string::npos;
+  };
   visit_saved(model, *method, [&](const std::string& name, Parameter& p) {
+    if (is_copy(name) && !tensors->has(name)) return;
     require(tensors->has(name),
             "{}: tensor '{}' is missing; the adapter does not fit this base model", file.string(),
             name);
@@ -129,10 +135,7 @@ std::unique_ptr<Method> load_adapter(const std::filesystem::path& folder,
     used.insert(name);
   });
   for (const std::string& name : tensors->names()) {
-    // With bias "all", HF PEFT writes the head's bias twice more: as trained and as it was.
-    const bool copy = name.find(".modules_to_save.") != std::string::npos ||
-                      name.find(".original_module.") != std::string::npos;
-    require(copy || used.count(name) > 0,
+    require(is_copy(name) || used.count(name) > 0,
             "{}: tensor '{}' has no place in this model; the adapter belongs to another",
             file.string(), name);
   }

@@ -2,14 +2,28 @@
 #include "engine/error.h"
 #include "peft/adalora.h"
 #include "peft/bitfit.h"
+#include "peft/boft.h"
+#include "peft/c3a.h"
+#include "peft/fourierft.h"
 #include "peft/full.h"
 #include "peft/head.h"
+#include "peft/hra.h"
 #include "peft/ia3.h"
 #include "peft/last_layers.h"
 #include "peft/ln_tuning.h"
+#include "peft/loha.h"
+#include "peft/lokr.h"
 #include "peft/lora.h"
 #include "peft/method.h"
+#include "peft/miss.h"
 #include "peft/nearest.h"
+#include "peft/oft.h"
+#include "peft/randlora.h"
+#include "peft/road.h"
+#include "peft/shira.h"
+#include "peft/trainable_tokens.h"
+#include "peft/vblora.h"
+#include "peft/vera.h"
 
 namespace lk {
 
@@ -24,6 +38,20 @@ const std::vector<MethodInfo>& methods() {
       lora_info(),
       adalora_info(),
       ia3_info(),
+      vera_info(),
+      loha_info(),
+      lokr_info(),
+      oft_info(),
+      boft_info(),
+      fourierft_info(),
+      hra_info(),
+      vblora_info(),
+      randlora_info(),
+      c3a_info(),
+      shira_info(),
+      road_info(),
+      miss_info(),
+      trainable_tokens_info(),
   };
   // clang-format on
   return table;
