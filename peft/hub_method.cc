@@ -61,6 +61,9 @@ class HubMethod : public InsertedMethod {
   void merge(Model&) override {
     for (const auto& part : parts_) part->merge();
   }
+  void unmerge(Model&) override {
+    for (const auto& part : parts_) part->unmerge();
+  }
   const Settings& settings() const override { return settings_; }
   const std::vector<std::unique_ptr<HubPart>>& parts() const { return parts_; }
 

@@ -246,11 +246,21 @@ int main(int argc, char** argv) {
   for (const MethodInfo& m : methods())
     names += "\n  " + m.name + ": " + m.summary + " (" + m.paper + ")";
   app.add_option("--method", o.method, "what trains:" + names)->capture_default_str();
+  // A flag that several methods have is one option; its text names them.
+  std::map<std::string, std::map<std::string, std::string>> help;  // flag, text, methods
   for (const MethodInfo& m : methods())
-    for (const MethodOption& option : m.options)
-      if (!option.flag.empty() && !o.method_flags.count(option.flag))
-        app.add_option("--" + option.flag, o.method_flags[option.flag],
-                       m.name + ": " + option.help + " [" + option.value + "]");
+    for (const MethodOption& option : m.options) {
+      if (option.flag.empty()) continue;
+      std::string& names_of_text =
+          help[option.flag][fmt::format("{} [{}]", option.help, option.value)];
+      names_of_text += (names_of_text.empty() ? "" : ", ") + m.name;
+    }
+  for (const auto& [flag, texts] : help) {
+    std::string description;
+    for (const auto& [text, methods_of_text] : texts)
+      description += (description.empty() ? "" : "\n") + text + " (" + methods_of_text + ")";
+    app.add_option("--" + flag, o.method_flags[flag], description);
+  }
   app.add_option("--max-length", o.max_length, "most tokens of an example; 0: the model's context")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
