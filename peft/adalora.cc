@@ -11,8 +11,8 @@
 // and s = alpha / (initial r + 1e-5) whatever the pruning. P, Q ~ N(0, 0.02), Λ = 0. Trained:
 // init_r (in + out + 1) for each layer.
 //
-// `variant`: hf allocates up to step T - t_f and then leaves λ alone; original masks by the last
-// scores until the end. What is saved are the triplets whose λ is not 0, with rank_pattern.
+// From step T - t_f on the scores stay, so that the same λ are set to 0 after each update. What is
+// saved are the other triplets, with rank_pattern.
 #include "peft/adalora.h"
 
 #include <algorithm>
@@ -91,11 +91,7 @@ class AdaLora : public LinearMethod {
   explicit AdaLora(const Settings& settings)
       : LinearMethod(settings),
         init_r_(settings.integer("init_r", 1, 1 << 16)),
-        weight_(settings.number("orth_reg_weight", 0, 1e6)),
-        masks_to_the_end_(settings.has("variant") && settings.text("variant") == "original") {
-    require(!settings.has("variant") || masks_to_the_end_ || settings.text("variant") == "hf",
-            "{}: 'variant' is '{}'; expected hf or original", settings.source(),
-            settings.text("variant"));
+        weight_(settings.number("orth_reg_weight", 0, 1e6)) {
     budget_.target_r = settings.integer("target_r", 1, init_r_);
     budget_.t_init = settings.integer("tinit", 0, INT32_MAX);
     budget_.t_final = settings.integer("tfinal", 0, INT32_MAX);
@@ -129,7 +125,6 @@ class AdaLora : public LinearMethod {
     start_budget();
     const int64_t last = budget_.total - budget_.t_final;
     if (step < last) budget_.score();
-    if (step > last && !masks_to_the_end_) return;
     budget_.allocate(step, step == last);
   }
   void finish_training() override {
@@ -173,7 +168,6 @@ class AdaLora : public LinearMethod {
   }
   int64_t init_r_;
   double weight_;
-  bool masks_to_the_end_;
   Budget budget_;
   std::vector<std::shared_ptr<AdaLoraPart>> parts_;
 };
@@ -195,9 +189,8 @@ MethodInfo adalora_info() {
                            {"tinit", "tinit", "0", "steps before the pruning begins"},
                            {"tfinal", "tfinal", "0", "steps at the end with the final budget"},
                            {"delta-t", "deltaT", "1", "steps between allocations"},
-                           {"beta1", "beta1", "0.85", "smoothing of the sensitivity"},
-                           {"beta2", "beta2", "0.85", "smoothing of its uncertainty"},
-                           {"variant", "variant", "\"hf\"", "hf or original"},
+                           {"importance-beta1", "beta1", "0.85", "smoothing of the sensitivity"},
+                           {"importance-beta2", "beta2", "0.85", "smoothing of its uncertainty"},
                            {"", "total_step", "null", ""},
                            {"", "rank_pattern", "null", ""},
                            {"", "r", "8", ""}}),

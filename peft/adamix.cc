@@ -44,11 +44,10 @@ struct Experts {
     const size_t i = random.below(static_cast<uint32_t>(weights.size()));
     return linear(x, weights[i].var, biases[i].var);
   }
-  static Tensor average(const std::vector<Parameter>& all) {
-    const NoGrad no_grad;
+  static Var average(const std::vector<Parameter>& all) {
     Var total = all[0].var;
     for (size_t i = 1; i < all.size(); ++i) total = add(total, all[i].var);
-    return scale(total, 1.0f / static_cast<float>(all.size())).value();
+    return scale(total, 1.0f / static_cast<float>(all.size()));
   }
   void visit(const ParameterVisitor& f) {
     for (size_t i = 0; i < weights.size(); ++i) f(weights[i]), f(biases[i]);
@@ -73,10 +72,11 @@ class AdaMixBlock : public BlockAdapter {
   void visit(const ParameterVisitor& f) override { down_.visit(f), up_.visit(f); }
   // The average, under AdapterHub's names.
   void write(std::vector<NamedTensor>& file) const {
-    file.push_back({module_ + "adapter_down.0.weight", Experts::average(down_.weights)});
-    file.push_back({module_ + "adapter_down.0.bias", Experts::average(down_.biases)});
-    file.push_back({module_ + "adapter_up.weight", Experts::average(up_.weights)});
-    file.push_back({module_ + "adapter_up.bias", Experts::average(up_.biases)});
+    const NoGrad no_grad;
+    file.push_back({module_ + "adapter_down.0.weight", Experts::average(down_.weights).value()});
+    file.push_back({module_ + "adapter_down.0.bias", Experts::average(down_.biases).value()});
+    file.push_back({module_ + "adapter_up.weight", Experts::average(up_.weights).value()});
+    file.push_back({module_ + "adapter_up.bias", Experts::average(up_.biases).value()});
   }
 
  private:
@@ -109,6 +109,7 @@ class AdaMix : public InsertedMethod {
       blocks_.back()->initialise(seed, 2 * l + 1);
       model.blocks()[l].ffn_out.push_back(blocks_.back());
     }
+    match_precision(model);
   }
   void visit(const ParameterVisitor& f) override {
     for (const auto& block : blocks_) block->visit(f);

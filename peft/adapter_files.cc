@@ -146,7 +146,7 @@ AdapterConfig read_adapter_config(const std::filesystem::path& folder) {
   json settings = json::object();
   for (const MethodOption& option : info.options) {
     keys.insert(option.key);
-    settings[option.key] = json::parse(option.value);
+    settings[option.key] = json::parse(option.absent.empty() ? option.value : option.absent);
   }
   for (const auto& [key, value] : config.items()) {
     if (keys.count(key))

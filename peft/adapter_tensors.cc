@@ -1,6 +1,15 @@
 #include "peft/adapter_tensors.h"
 
 namespace lk {
+namespace {
+
+// Copies beside a head that trains; other writers than HF PEFT may leave them out.
+bool is_copy(const std::string& name) {
+  return name.find(".modules_to_save.") != std::string::npos ||
+         name.find(".original_module.") != std::string::npos;
+}
+
+}  // namespace
 
 AdapterTensors::AdapterTensors(const std::filesystem::path& file)
     : file_(file.string()), tensors_(SafetensorsFile::open(file)) {}
@@ -19,6 +28,7 @@ Tensor AdapterTensors::take(const std::string& name, const Shape& shape, DType l
 }
 
 void AdapterTensors::take(const std::string& name, Parameter& p) {
+  if (is_copy(name) && !has(name)) return;
   const CategoryScope weights(Category::weights);
   const DType wanted = p.defined() ? p.var.dtype() : DType::f32;
   p.set(take(name, p.shape, wanted).to(wanted));
@@ -26,10 +36,7 @@ void AdapterTensors::take(const std::string& name, Parameter& p) {
 
 void AdapterTensors::require_all_taken() const {
   for (const std::string& name : tensors_->names()) {
-    // With bias "all", HF PEFT writes the head's bias twice more: as trained and as it was.
-    const bool copy = name.find(".modules_to_save.") != std::string::npos ||
-                      name.find(".original_module.") != std::string::npos;
-    require(copy || taken_.count(name) > 0,
+    require(is_copy(name) || taken_.count(name) > 0,
             "{}: tensor '{}' has no place in this model; the adapter belongs to another", file_,
             name);
   }

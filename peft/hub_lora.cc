@@ -211,10 +211,20 @@ class LoraPart : public HubPart {
             "a gated LoRA cannot be merged: its weight differs from text to text; use the adapter "
             "beside its base");
     for (auto& [linear, lora] : targets_) {
+      before_.push_back({linear->weight().dense(DType::f32), linear->bias().var.value()});
       lora->merge_into(*linear);
       std::erase(linear->adapters(), std::static_pointer_cast<LinearAdapter>(lora));
     }
-    targets_.clear();
+  }
+  void unmerge() override {
+    require(!before_.empty(), "{}: the LoRA was not merged", source_);
+    for (size_t i = 0; i < targets_.size(); ++i) {
+      const auto& [linear, lora] = targets_[i];
+      linear->weight().assign(before_[i].weight);
+      if (linear->has_bias()) linear->bias().set(before_[i].bias);
+      linear->adapters().push_back(lora);
+    }
+    before_.clear();
   }
   void visit_gates(const GateVisitor& f) override {
     if (!options_.gated) return;
@@ -222,8 +232,12 @@ class LoraPart : public HubPart {
   }
 
  private:
+  struct Base {
+    Tensor weight, bias;
+  };
   LoraOptions options_;
   std::string source_;
+  std::vector<Base> before_;  // of each target, while merged
   std::vector<std::pair<Linear*, std::shared_ptr<HubLora>>> targets_;
 };
 

@@ -42,6 +42,7 @@ class HubMethod : public InsertedMethod {
     if (!model.info().causal) file["config"].erase("parallel_input");  // one and the same there
     settings_.set("adapterhub", file);
     for (const auto& part : parts_) part->attach(model, names, seed++);
+    match_precision(model);
   }
   void visit(const ParameterVisitor& f) override {
     for (const auto& part : parts_) part->visit(f);
@@ -59,6 +60,9 @@ class HubMethod : public InsertedMethod {
   std::string file_name(const std::string& parameter) const override { return parameter; }
   void merge(Model&) override {
     for (const auto& part : parts_) part->merge();
+  }
+  void unmerge(Model&) override {
+    for (const auto& part : parts_) part->unmerge();
   }
   const Settings& settings() const override { return settings_; }
   const std::vector<std::unique_ptr<HubPart>>& parts() const { return parts_; }

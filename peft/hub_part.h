@@ -21,6 +21,8 @@ class HubPart {
   virtual void read(AdapterTensors& file);
   // Into the base's weights; Error where that is impossible.
   virtual void merge() = 0;
+  // The base's weights as they were, to the bit.
+  virtual void unmerge() { fail("this part was not merged"); }
   // The gates by place, where there are some.
   using GateVisitor = std::function<void(const std::string& place, const Gate& gate)>;
   virtual void visit_gates(const GateVisitor& /*f*/) {}

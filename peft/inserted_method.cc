@@ -17,6 +17,11 @@ void PluggedIn::put_back(Model& model) const {
   model.visit_linears([&](Linear& l) { l.adapters() = linears_[i++]; });
 }
 
+void InsertedMethod::match_precision(const Model& model) {
+  if (model.compute_dtype() != DType::f64) return;
+  visit([](Parameter& p) { p.set(p.var.value().to(DType::f64)); });
+}
+
 void InsertedMethod::set_enabled(Model& model, bool on) {
   invariant(without_ != nullptr, "a method was switched before it was attached");
   if (on == (with_ == nullptr)) return;

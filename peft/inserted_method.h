@@ -22,8 +22,9 @@ class InsertedMethod : public Method {
   void set_enabled(Model& model, bool on) override;
 
  protected:
-  // First thing in attach.
+  // The first thing in attach, and the last: new parameters are f32, but f64 in an f64 model.
   void remember(Model& model) { without_ = std::make_unique<PluggedIn>(model); }
+  void match_precision(const Model& model);
 
  private:
   std::unique_ptr<PluggedIn> without_, with_;  // with_: while it is off

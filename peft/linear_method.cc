@@ -87,6 +87,17 @@ void LinearMethod::attach(Model& model, uint64_t seed) {
     e->adapters.push_back(site.part);
     embedding_sites_.push_back(site);
   }
+  if (bias_mode_ == "all") {
+    std::vector<std::string> modules = settings_.texts("modules_to_save");
+    for (const std::string& head : model.head_modules()) modules.push_back(head);
+    model.visit_parameters([&](Parameter& p) {
+      const std::string module = p.name.substr(0, p.name.rfind('.'));
+      if (!p.name.ends_with(".bias") || !is_named(module, modules)) return;
+      Parameter original("base_model.model." + module + ".original_module.bias", p.shape);
+      original.set(p.var.value());
+      head_biases_.push_back({&p, original});
+    });
+  }
   // HF PEFT knows no roles, and each version has its own usual targets: the file names the modules.
   std::vector<std::string> modules;
   for (const Site& s : sites_) modules.push_back(s.linear->name());
@@ -99,6 +110,16 @@ void LinearMethod::attach(Model& model, uint64_t seed) {
                            [&](const std::string& m) { return is_named(m, {name}); });
       }));
   if (!readable) settings_.set("target_modules", modules);
+}
+
+void LinearMethod::visit_frozen(const ParameterVisitor& f) {
+  for (HeadBias& b : head_biases_) {
+    f(b.original);
+    const std::string module = b.original.name.substr(0, b.original.name.find(".original_module."));
+    Parameter copy(module + ".modules_to_save.bias", b.original.shape);
+    copy.set(b.now->var.value());
+    f(copy);
+  }
 }
 
 void LinearMethod::visit(const ParameterVisitor& f) {

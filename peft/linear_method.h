@@ -44,6 +44,8 @@ class LinearMethod : public Method {
   explicit LinearMethod(const Settings& settings);
   void attach(Model& model, uint64_t seed) override;
   void visit(const ParameterVisitor& f) override;
+  // With bias "all", HF PEFT writes a head's bias twice more: as it was, and as it is.
+  void visit_frozen(const ParameterVisitor& f) override;
   bool selects(const std::string& parameter) const override;
   std::string file_name(const std::string& parameter) const override;
   // The layer is asked what it makes of the unit vectors: whatever a part computes, linear in x,
@@ -84,6 +86,11 @@ class LinearMethod : public Method {
   void merge_linear(Model& model, Site& site) const;
   std::string bias_mode_;  // none, all, lora_only (biases of the targets)
   std::set<std::string> biases_;
+  struct HeadBias {
+    Parameter* now;
+    Parameter original;
+  };
+  std::vector<HeadBias> head_biases_;
   std::map<const Linear*, std::function<void()>> originals_, replaced_;
   bool merged_ = false, enabled_ = true;
 };

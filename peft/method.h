@@ -70,6 +70,7 @@ class Method {
 // files only). The default's JSON type says how a flag is read: null or [] a list, {} an object.
 struct MethodOption {
   std::string flag, key, value, help;  // value: the default, as JSON text
+  std::string absent = {};             // what a file without the key means, where that differs
 };
 
 struct MethodInfo {

@@ -56,6 +56,7 @@ class PrefixTuning : public PromptMethod {
     if (positions == "shift")
       model.input_adapters().push_back(std::make_shared<PositionShift>(count));
     describe(model, kv_dim, info.kv_heads);
+    match_precision(model);
   }
 
   void visit(const ParameterVisitor& f) override { encoder_->visit(f); }

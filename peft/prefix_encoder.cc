@@ -80,10 +80,12 @@ void PrefixEncoder::fit(const Tensor& target, int64_t steps, double lr) {
   for (int64_t step = 0; step < steps; ++step) {
     for (int64_t l = 0; l < shape_.layers; ++l) {
       const auto [k, v] = layer(l);
-      for (const auto& [is, at] : {std::pair{k, 2 * l}, std::pair{v, 2 * l + 1}}) {
-        const Var error = add(is, scale(wanted[static_cast<size_t>(at)], -1.0f));
-        backward(scale(sum(mul(error, error)), share));
-      }
+      const auto at = static_cast<size_t>(2 * l);
+      const auto squared = [&](const Var& is, const Var& wanted_now) {
+        const Var error = add(is, scale(wanted_now, -1.0f));
+        return sum(mul(error, error));
+      };
+      backward(scale(add(squared(k, wanted[at]), squared(v, wanted[at + 1])), share));
     }
     adam->step(lr);
     adam->zero_grad();

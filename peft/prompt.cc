@@ -64,6 +64,7 @@ class PromptTuning : public PromptMethod {
     initialise(model, seed);
     model.input_adapters().push_back(prompt_);
     describe(model, d, model.info().heads);
+    match_precision(model);
   }
 
   void visit(const ParameterVisitor& f) override { prompt_->visit(f); }

@@ -127,6 +127,7 @@ class PTuning : public PromptMethod {
     prompt_->initialise(seed);
     model.input_adapters().push_back(prompt_);
     describe(model, d, model.info().heads);
+    match_precision(model);
   }
 
   void visit(const ParameterVisitor& f) override { prompt_->visit(f); }

@@ -3,18 +3,26 @@
 #include "peft/adalora.h"
 #include "peft/adamix.h"
 #include "peft/bitfit.h"
+#include "peft/boft.h"
+#include "peft/c3a.h"
 #include "peft/compacter.h"
+#include "peft/fourierft.h"
 #include "peft/full.h"
 #include "peft/head.h"
 #include "peft/houlsby.h"
+#include "peft/hra.h"
 #include "peft/hub_method.h"
 #include "peft/ia3.h"
 #include "peft/last_layers.h"
 #include "peft/ln_tuning.h"
+#include "peft/loha.h"
+#include "peft/lokr.h"
 #include "peft/lora.h"
 #include "peft/mam.h"
 #include "peft/method.h"
+#include "peft/miss.h"
 #include "peft/nearest.h"
+#include "peft/oft.h"
 #include "peft/parallel.h"
 #include "peft/pfeiffer.h"
 #include "peft/prefix.h"
@@ -22,7 +30,13 @@
 #include "peft/ptuning.h"
 #include "peft/ptuning_v2.h"
 #include "peft/qlora.h"
+#include "peft/randlora.h"
+#include "peft/road.h"
+#include "peft/shira.h"
+#include "peft/trainable_tokens.h"
 #include "peft/unipelt.h"
+#include "peft/vblora.h"
+#include "peft/vera.h"
 
 namespace lk {
 
@@ -38,6 +52,20 @@ const std::vector<MethodInfo>& methods() {
       qlora_info(),
       adalora_info(),
       ia3_info(),
+      vera_info(),
+      loha_info(),
+      lokr_info(),
+      oft_info(),
+      boft_info(),
+      fourierft_info(),
+      hra_info(),
+      vblora_info(),
+      randlora_info(),
+      c3a_info(),
+      shira_info(),
+      road_info(),
+      miss_info(),
+      trainable_tokens_info(),
       prefix_info(),
       prompt_info(),
       ptuning_info(),

@@ -273,8 +273,10 @@ void finetune(CLI::App& app, Options o) {
     for (const auto& [name, value] : after.values) results["after"][name] = value;
     write_file_atomically(o.run.output / "results.json", results.dump(2) + "\n");
   }
-  const auto size =
-      static_cast<int64_t>(std::filesystem::file_size(adapter / "adapter_model.safetensors"));
+  int64_t size = 0;
+  for (const auto& file : std::filesystem::directory_iterator(adapter))
+    if (file.path().extension() == ".safetensors")
+      size += static_cast<int64_t>(std::filesystem::file_size(file));
   fmt::print("\nadapter: {} ({}); peak memory {}\n", adapter.string(), human_bytes(size),
              human_bytes(peak_rss_bytes()));
 }
@@ -297,11 +299,21 @@ int main(int argc, char** argv) {
   for (const MethodInfo& m : methods())
     names += "\n  " + m.name + ": " + m.summary + " (" + m.paper + ")";
   app.add_option("--method", o.method, "what trains:" + names)->capture_default_str();
+  // A flag that several methods have is one option; its text names them.
+  std::map<std::string, std::map<std::string, std::string>> help;  // flag, text, methods
   for (const MethodInfo& m : methods())
-    for (const MethodOption& option : m.options)
-      if (!option.flag.empty() && !o.method_flags.count(option.flag))
-        app.add_option("--" + option.flag, o.method_flags[option.flag],
-                       m.name + ": " + option.help + " [" + option.value + "]");
+    for (const MethodOption& option : m.options) {
+      if (option.flag.empty()) continue;
+      std::string& names_of_text =
+          help[option.flag][fmt::format("{} [{}]", option.help, option.value)];
+      names_of_text += (names_of_text.empty() ? "" : ", ") + m.name;
+    }
+  for (const auto& [flag, texts] : help) {
+    std::string description;
+    for (const auto& [text, methods_of_text] : texts)
+      description += (description.empty() ? "" : "\n") + text + " (" + methods_of_text + ")";
+    app.add_option("--" + flag, o.method_flags[flag], description);
+  }
   app.add_option("--max-length", o.max_length, "most tokens of an example; 0: the model's context")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);

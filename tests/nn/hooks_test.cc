@@ -370,6 +370,51 @@ TEST_CASE("KvAdapter: generation sees the prefix, in every document") {
   }
 }
 
+// Rows of k and v for each document, from document `first` on.
+struct OwnPrefix : KvAdapter {
+  Parameter k, v;
+  int64_t length, first = 0;
+  KvPrefix prefix(const Var& x, std::span<const int32_t> offsets) override {
+    CHECK(x.dim(0) == offsets.back());
+    const auto count = static_cast<int64_t>(offsets.size()) - 1;
+    const auto part = [&](const Parameter& p) {
+      return Var(p.var.value().rows(first * length, (first + count) * length));
+    };
+    return {part(k), part(v), true};
+  }
+  void visit(const ParameterVisitor& f) override { f(k), f(v); }
+};
+
+TEST_CASE("KvAdapter: each document may have a prefix of its own, in a pass and in a cache") {
+  const Documents documents = test::random_documents({5, 1, 9}, 3);
+  for (const std::string& type : test::tiny_types()) {
+    CAPTURE(type);
+    auto model = test::tiny_model(type, DType::f32);
+    std::vector<std::shared_ptr<OwnPrefix>> prefixes;
+    for (Block& b : model->blocks()) {
+      const auto own = std::make_shared<OwnPrefix>();
+      own->length = 2;
+      own->k = parameter({6, kv_dim(*model)}, DType::f32, 40 + prefixes.size(), 1.0);
+      own->v = parameter({6, kv_dim(*model)}, DType::f32, 60 + prefixes.size(), 1.0);
+      b.kv = own;
+      prefixes.push_back(own);
+    }
+    const Packed all = test::pack(documents);
+    const Tensor together = test::hidden_of(*model, all);
+    GenerateOptions options;
+    options.max_new_tokens = 8;
+    const Documents answers =
+        model->info().causal ? generate(*model, documents, options) : Documents{};
+    for (size_t d = 0; d < documents.size(); ++d) {
+      for (const auto& own : prefixes) own->first = static_cast<int64_t>(d);
+      const Tensor alone = test::hidden_of(*model, test::pack({documents[d]}));
+      CHECK(test::max_difference(together.rows(all.packing.offsets[d], all.packing.offsets[d + 1]),
+                                 alone) <= 1e-5);
+      if (model->info().causal) CHECK(generate(*model, {documents[d]}, options)[0] == answers[d]);
+    }
+  }
+}
+
 TEST_CASE("InputAdapter: the embeddings of real tokens act as those tokens in front") {
   const std::vector<int32_t> front{3, 17, 8};
   const Documents documents = test::random_documents({5, 1, 9}, 2);

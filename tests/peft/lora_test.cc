@@ -1,34 +1,16 @@
-// Adapters that HF PEFT wrote: logits, loss, every gradient, the merged weights, and the files we
-// write.
+// What LoRA refuses, and how it is set up; its numbers are in oracle_test.cc and contract_test.cc.
 #include <doctest/doctest.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "peft/adapter_files.h"
 #include "tests/oracle.h"
-#include "tests/peft/oracle_case.h"
+#include "tests/peft/contract.h"
 #include "tests/support.h"
 
 namespace lk {
 namespace {
-
-void check_case(const std::string& name, const std::string& base) {
-  const std::filesystem::path root = "tests/oracle/peft";
-  const test::OracleOutcome outcome = test::check_adapter(root / name, root / base);
-  INFO(name, ": ", outcome.line());
-  CHECK(outcome.passed());
-}
-
-TEST_CASE("lora: q and v of gpt2") { check_case("lora-qv-gpt2", "base-gpt2"); }
-TEST_CASE("lora: q and v of llama") { check_case("lora-qv-llama", "base-llama"); }
-TEST_CASE("lora: q, v and the head of bert") { check_case("lora-qv-bert", "base-bert"); }
-TEST_CASE("lora: all layers, rank-stabilised, biases of gpt2") {
-  check_case("lora-all-rslora-bias-gpt2", "base-gpt2");
-}
-TEST_CASE("lora: all layers, rank-stabilised of llama") {
-  check_case("lora-all-rslora-bias-llama", "base-llama");
-}
-TEST_CASE("lora: all biases of bert") { check_case("lora-bias-all-bert", "base-bert"); }
 
 Settings lora_settings(const char* targets) {
   Settings s = read_adapter_config("tests/oracle/peft/lora-qv-llama").settings;
@@ -89,6 +71,81 @@ TEST_CASE("bitfit selects biases, full everything") {
   const auto full = find_method("full").make(none);
   full->attach(*base.model, 0);
   CHECK(select_parameters(*base.model, *full).size() == all);
+}
+
+TEST_CASE("lora: rank and alpha patterns, layers, exclusions") {
+  LoadedModel base = load_model("tests/oracle/peft/base-llama", {});
+  const auto method = test::method_of("lora", R"({"r": 4, "target_modules": ["q_proj", "v_proj"],
+      "rank_pattern": {"layers.1.self_attn.q_proj": 2, "v_proj": 3}, "exclude_modules": ["layers.0.self_attn.q_proj"]})");
+  method->attach(*base.model, 0);
+  std::map<std::string, int64_t> ranks;
+  method->visit([&](Parameter& p) {
+    if (p.name.ends_with("lora_A.weight")) ranks[p.name] = p.shape[0];
+  });
+  const std::string front = "base_model.model.model.layers.", back = "_proj.lora_A.weight";
+  CHECK(ranks == std::map<std::string, int64_t>{{front + "0.self_attn.v" + back, 3},
+                                                {front + "1.self_attn.q" + back, 2},
+                                                {front + "1.self_attn.v" + back, 3}});
+  LoadedModel other = load_model("tests/oracle/peft/base-llama", {});
+  const auto one =
+      test::method_of("lora", R"({"layers_to_transform": 1, "layers_pattern": "layers"})");
+  one->attach(*other.model, 0);
+  one->visit([&](Parameter& p) { CHECK(p.name.find(".layers.1.") != std::string::npos); });
+}
+
+TEST_CASE("lora: settings that cannot be are refused by name") {
+  const auto refused = [](const std::string& settings) {
+    LoadedModel base = load_model("tests/oracle/peft/base-gpt2", {});
+    return test::error_of([&] {
+      const auto method = test::method_of("lora", settings);
+      method->attach(*base.model, 0);
+      select_parameters(*base.model, *method);
+    });
+  };
+  const auto has = [](const std::string& message, const std::string& words) {
+    CAPTURE(message);
+    CHECK(message.find(words) != std::string::npos);
+  };
+  has(refused(R"({"r": 33})"), "the rank 33 of 'transformer.h.0.attn.c_attn' is outside 1..32");
+  has(refused(R"({"target_modules": ["c_attn", "c_atn"]})"), "'c_atn' matches no linear layer");
+  has(refused(R"({"layers_to_transform": [0, 7]})"), "names layer 7; the targets have 0..1");
+  has(refused(R"({"exclude_modules": ["c_attn"]})"), "exclude_modules leaves no target");
+  has(refused(R"({"modules_to_save": ["wtf"]})"), "modules_to_save names 'wtf'");
+  has(refused(R"({"init_lora_weights": "eva"})"), "expected true, false, gaussian, pissa");
+  has(refused(R"({"bias": "some"})"), "expected none, all or lora_only");
+  has(refused(R"({"use_dora": true, "target_modules": ["wte"]})"), "names the embedding");
+}
+
+TEST_CASE("lora: an embedding that is the output layer too is not merged") {
+  LoadedModel base = load_model("tests/oracle/peft/base-gpt2", {});
+  const auto method = test::method_of("lora", R"({"target_modules": ["wte"], "r": 2})");
+  method->attach(*base.model, 0);
+  const std::string message = test::error_of([&] { method->merge(*base.model); });
+  CHECK(message.find("is also the output layer") != std::string::npos);
+}
+
+TEST_CASE("lora+: B has a learning rate of its own") {
+  LoadedModel base = load_model("tests/oracle/peft/base-gpt2", {});
+  const auto method = test::method_of("lora", R"({"loraplus_lr_ratio": 16})");
+  method->attach(*base.model, 0);
+  const auto groups = parameter_groups(select_parameters(*base.model, *method), *method, 0.01);
+  REQUIRE(groups.size() == 2);
+  for (const ParamGroup& g : groups) {
+    CHECK(g.weight_decay == 0.01);
+    for (const auto& [name, p] : g.params)
+      CHECK(g.lr_scale == (name.find("lora_B") != std::string::npos ? 16.0 : 1.0));
+  }
+}
+
+TEST_CASE("adapter_config.json: an unknown key is named with the nearest known") {
+  const test::TempDir dir;
+  test::write_file(dir / "adapter_config.json", R"({"peft_type": "LORA", "r": 2, "lora_alfa": 3})");
+  const std::string message = test::error_of([&] { read_adapter_config(dir.path()); });
+  CHECK(message.find("'lora_alfa' is 3") != std::string::npos);
+  CHECK(message.find("nearest keys: lora_alpha") != std::string::npos);
+  test::write_file(dir / "adapter_config.json", R"({"peft_type": "LORE"})");
+  CHECK(test::error_of([&] { read_adapter_config(dir.path()); }).find("nearest first: ") !=
+        std::string::npos);
 }
 
 }  // namespace

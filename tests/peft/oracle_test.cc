@@ -17,6 +17,22 @@ std::filesystem::path oracle_folder() {
   return given ? given : "../shared/oracle";
 }
 
+TEST_CASE("adapters shipped from the reference") {
+  const std::filesystem::path root = "tests/oracle/peft";
+  int run = 0;
+  for (const auto& folder : std::filesystem::directory_iterator(root)) {
+    const std::string name = folder.path().filename().string();
+    if (!std::filesystem::exists(folder.path() / "vectors.safetensors")) continue;
+    const std::filesystem::path base = root / ("base" + name.substr(name.rfind('-')));
+    if (!test::unsupported(folder.path(), base).empty()) continue;
+    const test::OracleOutcome outcome = test::check_adapter(folder.path(), base);
+    INFO(name, ": ", outcome.line());
+    CHECK(outcome.passed());
+    ++run;
+  }
+  CHECK(run > 20);
+}
+
 TEST_CASE("the reference's adapters: logits, loss, gradients, files, merged weights") {
   const std::filesystem::path root = oracle_folder();
   if (!std::filesystem::exists(root / "index.json")) {

@@ -59,7 +59,12 @@ void check_same_files(const std::filesystem::path& a, const std::filesystem::pat
 TEST_CASE("finetune: 40 steps, or 20, kill -9 and 20 more: all files have the same bytes") {
   const test::TempDir dir;
   make_bert_task(dir);
-  const std::string steps = "--max-steps 40 --save-steps 5 ";
+  std::string steps = "--max-steps 40 --save-steps 5 ";
+  SUBCASE("lora") {}
+  // It has a state of its own beside the optimizer's.
+  SUBCASE("adalora") {
+    steps += "--method adalora --rank 3 --init-rank 3 --target-rank 1 --tinit 4 --tfinal 6 ";
+  }
   const Outcome whole = run(dir, finetune(dir, "whole", steps));
   CAPTURE(whole.text);
   REQUIRE(whole.code == 0);

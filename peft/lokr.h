@@ -1,0 +1,9 @@
+#pragma once
+
+#include "peft/method.h"
+
+namespace lk {
+
+MethodInfo lokr_info();
+
+}  // namespace lk
