@@ -5,10 +5,13 @@
 // Entry (p, q) of Re(F^-1(S)) is 1/(out in) Σ_k c_k cos(2π (u_k p / out + v_k q / in)), and
 // cos(a + b) = cos a cos b - sin a sin b, so that ΔW is a low-rank product with fixed factors:
 //   ΔW = C_u diag(c) C_v^T - S_u diag(c) S_v^T,   C_u [out, n] = cos(2π p u_k / out) and so on.
-// The places come from torch.randperm under random_loc_seed. Trained: n numbers for each layer.
+// The places come from torch.randperm under random_loc_seed, so that they are no part of the file.
+// Trained: n numbers for each layer.
 #include "peft/fourierft.h"
 
+#include <array>
 #include <cmath>
+#include <map>
 #include <numbers>
 
 #include "autograd/ops.h"
@@ -33,34 +36,47 @@ Tensor wave(int64_t count, const std::vector<int64_t>& frequencies, bool transpo
   return out.to(dtype);
 }
 
-class FourierPart : public LinearAdapter {
- public:
-  FourierPart(Place& place, int64_t n, double scaling, uint32_t seed, bool neutral)
-      : c_(place.parameter("fourierft_spectrum",
-                           neutral ? place.constant({n}, 0) : place.normal({n}, 1.0))),
-        scale_(static_cast<float>(scaling / static_cast<double>(place.in * place.out))) {
+// The fixed factors; the same for all layers of a shape.
+struct Waves {
+  Tensor cu, su, cv, sv;  // [out, n] and [n, in]
+  Waves(int64_t in, int64_t out, int64_t n, uint32_t seed, DType dtype) {
     std::vector<int64_t> u, v;
-    for (const int64_t at : TorchRandom(seed).permutation(place.in * place.out, n)) {
-      u.push_back(at / place.in);
-      v.push_back(at % place.in);
+    for (const int64_t at : TorchRandom(seed).permutation(in * out, n)) {
+      u.push_back(at / in);
+      v.push_back(at % in);
     }
     const auto cosine = [](double a) { return std::cos(a); };
     const auto sine = [](double a) { return std::sin(a); };
-    cu_ = wave(place.out, u, false, place.dtype(), cosine);
-    su_ = wave(place.out, u, false, place.dtype(), sine);
-    cv_ = wave(place.in, v, true, place.dtype(), cosine);
-    sv_ = wave(place.in, v, true, place.dtype(), sine);
+    cu = wave(out, u, false, dtype, cosine);
+    su = wave(out, u, false, dtype, sine);
+    cv = wave(in, v, true, dtype, cosine);
+    sv = wave(in, v, true, dtype, sine);
   }
-  Var forward(const Linear&, const Var& x, const Inner& inner) override {
-    const Var even = linear(mul_row(linear(x, cv_), c_.var), cu_),
-              odd = linear(mul_row(linear(x, sv_), c_.var), su_);
+};
+
+class FourierPart : public LinearAdapter {
+ public:
+  FourierPart(Place& place, const Tensor& c, double scaling, std::shared_ptr<const Waves> waves)
+      : c_(place.parameter("fourierft_spectrum", c)),
+        waves_(std::move(waves)),
+        scale_(static_cast<float>(scaling / static_cast<double>(place.in * place.out))) {}
+  Var forward(const Linear& layer, const Var& x, const Inner& inner) override {
+    const Waves& w = *waves_;
+    if (2 * c_.shape[0] > std::min(layer.in_features(), layer.out_features())) {
+      // More terms than the matrix has dimensions: making ΔW is the smaller work.
+      const Var even = linear(mul_row(w.cu, c_.var), w.cv, {}, true),
+                odd = linear(mul_row(w.su, c_.var), w.sv, {}, true);
+      return add(inner(x), scale(linear(x, add(even, scale(odd, -1.0f))), scale_));
+    }
+    const Var even = linear(mul_row(linear(x, w.cv), c_.var), w.cu),
+              odd = linear(mul_row(linear(x, w.sv), c_.var), w.su);
     return add(inner(x), add(scale(even, scale_), scale(odd, -scale_)));
   }
   void visit(const ParameterVisitor& f) override { f(c_); }
 
  private:
   Parameter c_;
-  Tensor cu_, su_, cv_, sv_;  // [out, n] and [n, in]
+  std::shared_ptr<const Waves> waves_;
   float scale_;
 };
 
@@ -75,12 +91,20 @@ class FourierFt : public LinearMethod {
                       static_cast<double>(settings_.integer("n_frequency", 1, INT32_MAX))));
     require(n >= 1 && n <= place.in * place.out, "{}: n_frequency is {}, but '{}' has {} places",
             settings_.source(), n, place.module, place.in * place.out);
-    // HF PEFT's default is a random start; 0 where init_weights is true.
+    auto& waves = waves_[{place.in, place.out, n}];
+    if (!waves)
+      waves = std::make_shared<const Waves>(
+          place.in, place.out, n,
+          static_cast<uint32_t>(settings_.integer("random_loc_seed", 0, UINT32_MAX)),
+          place.dtype());
+    // HF PEFT starts at random where init_weights is not given.
     return std::make_shared<FourierPart>(
-        place, n, settings_.number("scaling", -1e9, 1e9),
-        static_cast<uint32_t>(settings_.integer("random_loc_seed", 0, UINT32_MAX)),
-        settings_.boolean("init_weights"));
+        place, settings_.boolean("init_weights") ? place.constant({n}, 0) : place.normal({n}, 1.0),
+        settings_.number("scaling", -1e9, 1e9), waves);
   }
+
+ private:
+  std::map<std::array<int64_t, 3>, std::shared_ptr<const Waves>> waves_;  // by in, out, n
 };
 
 }  // namespace

@@ -5,104 +5,17 @@
 // B [d, r] ~ N(0, 1). Trained: r (in + out) numbers for each layer.
 //
 // rsLoRA (Kalajdzievski 2023, arXiv:2312.03732): s = alpha / sqrt(r).
-// DoRA (Liu et al. 2024, arXiv:2402.09353), eq. 5: W' = m (W0 + s B A) / ||W0 + s B A||, the norm
-// of each output row held constant in the backward pass; m [out] starts at ||W0||. LoRA+ (Hayou et
-// al. 2024, arXiv:2402.12354): B learns `loraplus_lr_ratio` times as fast as A.
+// LoRA+ (Hayou et al. 2024, arXiv:2402.12354): B learns `loraplus_lr_ratio` times as fast as A.
+// DoRA: peft/dora.cc. PiSSA and OLoRA: peft/lora_start.cc.
 #include "peft/lora.h"
 
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "autograd/ops.h"
-#include "peft/linear_method.h"
-#include "peft/lora_start.h"
+#include "peft/lora_part.h"
 
 namespace lk {
 namespace {
-
-class LoraPart : public LinearAdapter {
- public:
-  LoraPart(Place& place, const LoraStart& start, double scale, float dropout)
-      : a_(place.parameter("lora_A.weight", start.a)),
-        b_(place.parameter("lora_B.weight", start.b)),
-        scale_(static_cast<float>(scale)),
-        dropout_(dropout),
-        model_(place.model) {}
-  Var forward(const Linear&, const Var& x, const Inner& inner) override { return sum(x, inner(x)); }
-  void visit(const ParameterVisitor& f) override { f(a_), f(b_); }
-
- protected:
-  Var sum(const Var& x, Var base) const {  // base + s B A dropout(x)
-    return low_rank_add(std::move(base), dropout(x, model_.training ? dropout_ : 0.0f), a_.var,
-                        b_.var, scale_);
-  }
-  Parameter a_, b_;
-  float scale_, dropout_;
-  const Model& model_;
-};
-
-class DoraPart : public LoraPart {
- public:
-  DoraPart(Place& place, const LoraStart& start, double scale, float dropout)
-      : LoraPart(place, start, scale, dropout),
-        square_norm_(row_squares(*place.linear, place.dtype())) {
-    const Tensor m = norm(*place.linear);
-    m_ = place.parameter("lora_magnitude_vector", m);
-  }
-
-  // With g = m / ||W0 + s B A||: y = g (W0 x + s B A x) + b, where W0 x + b is the inner result.
-  Var forward(const Linear& linear, const Var& x, const Inner& inner) override {
-    const Tensor n = norm(linear);
-    Tensor inverse = Tensor::empty(n.shape(), n.dtype());
-    visit_float(n.dtype(), [&](auto type) {
-      using T = decltype(type);
-      for (int64_t i = 0; i < n.numel(); ++i)
-        inverse.data<T>()[i] = static_cast<T>(1.0f) / n.data<T>()[i];
-    });
-    const Var g = mul(m_.var, inverse);
-    const Var y = mul_row(sum(x, inner(x)), g);
-    if (!linear.has_bias()) return y;
-    const Var b = cast(linear.bias().var, g.dtype());
-    return add_row(y, add(b, lk::scale(mul(b, g), -1.0f)));
-  }
-  void visit(const ParameterVisitor& f) override { f(a_), f(b_), f(m_); }
-
- private:
-  static Tensor row_squares(const Linear& linear, DType dtype) {
-    const Tensor w = linear.weight().dense(dtype);
-    Tensor out = Tensor::zeros({w.dim(0)}, DType::f64);
-    for (int64_t i = 0; i < w.numel(); ++i)
-      out.data<double>()[i / w.dim(1)] += w.item(i) * w.item(i);
-    return out;
-  }
-  // ||W0 + s B A|| by rows without a matrix of that size: ||w||^2 + 2 s b.(w A^T) + s^2 b A A^T
-  // b^T.
-  Tensor norm(const Linear& linear) const {
-    const NoGrad no_grad;
-    const Var a = cast(a_.var, model_.compute_dtype());
-    const int64_t r = a_.shape[0], out = b_.shape[0];
-    const Tensor wa = linear.weight().apply(a, {}).value();                // [r, out]
-    const Tensor aa = lk::linear(a_.var.value(), a_.var.value()).value();  // [r, r]
-    Tensor n = Tensor::empty({out}, b_.var.dtype());
-    visit_float(n.dtype(), [&](auto type) {
-      using T = decltype(type);
-      for (int64_t o = 0; o < out; ++o) {
-        double total = square_norm_.item(o);
-        for (int64_t i = 0; i < r; ++i) {
-          const double b = b_.var.value().item(o * r + i);
-          total += 2.0 * scale_ * b * wa.item(i * out + o);
-          for (int64_t j = 0; j < r; ++j)
-            total += static_cast<double>(scale_) * scale_ * b * aa.item(i * r + j) *
-                     b_.var.value().item(o * r + j);
-        }
-        n.data<T>()[o] = static_cast<T>(static_cast<acc_t<T>>(std::sqrt(std::max(total, 1e-24))));
-      }
-    });
-    return n;
-  }
-  Tensor square_norm_;  // [out], of W0
-  Parameter m_;
-};
 
 class LoraEmbedding : public EmbeddingAdapter {
  public:
@@ -145,7 +58,7 @@ class Lora : public LinearMethod {
       base_replaced(*place.linear, place.linear->weight().snapshot());
       place.linear->weight().assign(start.new_weight);
     }
-    if (dora_) return std::make_shared<DoraPart>(place, start, scale, dropout_);
+    if (dora_) return make_dora_part(place, start, scale, dropout_);
     return std::make_shared<LoraPart>(place, start, scale, dropout_);
   }
   std::shared_ptr<EmbeddingAdapter> make_embedding_part(Place& place) override {

@@ -1,5 +1,6 @@
 #include "peft/torch_random.h"
 
+#include <cmath>
 #include <numeric>
 
 namespace lk {
@@ -9,7 +10,7 @@ Tensor TorchRandom::uniform(const Shape& shape, double bound) {
   Tensor out = Tensor::empty(shape, DType::f32);
   for (float& x : out.span<float>()) {
     const float unit = static_cast<float>(engine_() & ((1u << 24) - 1)) * 0x1p-24f;
-    x = unit * (to - from) + from;
+    x = std::fma(unit, to - from, from);  // as the compiled code of torch rounds
   }
   return out;
 }

@@ -126,6 +126,10 @@ const std::vector<ContractRow>& rows() {
       {.method = "fourierft",
        .settings = R"({"n_frequency": 9, "target_modules": "all-linear"})",
        .count = each([](int64_t, int64_t) { return 9; })},
+      {.method = "fourierft",  // few enough for the low-rank form
+       .settings = R"({"n_frequency": 4, "target_modules": "all-linear"})",
+       .count = each([](int64_t, int64_t) { return 4; }),
+       .lr = 0.2},
       {.method = "hra",
        .settings = R"({"r": 2, "target_modules": "all-linear"})",
        .count = each([](int64_t in, int64_t) { return 2 * in; })},
