@@ -115,6 +115,7 @@ Scores score_text(Model& model, const Tokenizer& tokenizer, const TextData& data
   }
   GenerateOptions g;
   g.max_new_tokens = o.max_new_tokens;
+  g.num_beams = o.num_beams;
   Scores scores;
   for (size_t at = 0; at < prompts.size(); at += kTogether) {
     const std::vector<std::vector<int32_t>> part(

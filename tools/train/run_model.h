@@ -37,6 +37,7 @@ struct ScoreOptions {
   std::string separator = "\n";
   int64_t max_new_tokens = 96, max_length = 0, limit = 0;  // limit > 0: the first records only
   bool truncate = false;
+  int64_t num_beams = 1;
 };
 Scores score(OpenModel& open, const std::filesystem::path& data, const ScoreOptions& options);
 Scores score_text(Model& model, const Tokenizer& tokenizer, const TextData& data,
