@@ -30,6 +30,9 @@ int main(int argc, char** argv) {
   app.add_option("--max-new-tokens", o.max_new_tokens, "of generated outputs")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
+  app.add_option("--num-beams", o.num_beams, "write outputs by beam search with this many; 1: none")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
   app.add_option("--limit", o.limit, "the first records only; 0: all")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "data/batch.h"
+#include "data/text_stream.h"
 #include "nn/generate.h"
 #include "tools/train/chat_run.h"
 #include "tools/train/cli.h"
@@ -12,7 +13,12 @@ using namespace lk;
 
 int main(int argc, char** argv) {
   CLI::App app("generate: continue a prompt, from --prompt or one a line from standard input");
+<<<<<<< HEAD
   std::string model, adapter, prompt, separator = "\n", system, chat_template;
+=======
+  std::string model, adapter, prompt, separator = "\n";
+  std::vector<std::string> stops;
+>>>>>>> models
   GenerateOptions o;
   DType dtype = DType::f32;
   bool raw = false, chat = false;
@@ -39,6 +45,21 @@ int main(int argc, char** argv) {
   app.add_option("--top-p", o.top_p, "sample among the likeliest that hold this probability")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1.0));
+  app.add_option("--min-p", o.min_p,
+                 "sample among those with this share of the likeliest's probability")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1.0));
+  app.add_option("--repetition-penalty", o.repetition_penalty,
+                 "above 1: tokens of the text so far become less likely")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  app.add_option("--num-beams", o.num_beams, "beam search with this many; 1: none")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  app.add_option("--length-penalty", o.length_penalty,
+                 "of beam search: scores are divided by length to this power")
+      ->capture_default_str();
+  app.add_option("--stop", stops, "end the text before this string; may be given several times");
   app.add_option("--seed", o.seed, "of sampling")->capture_default_str();
   add_dtype_option(app, dtype);
   return run_tool(app, argc, argv, [&] {
@@ -61,7 +82,13 @@ int main(int argc, char** argv) {
       encode.separator = raw ? "" : separator;
       encode.decoder_start_id = open.model->info().decoder_start_id;
       const std::vector<int32_t> ids = encode_prompt(open.tokenizer, text, encode);
-      fmt::print("{}\n", open.tokenizer.decode(generate(*open.model, {ids}, o)[0]));
+      TextStream stream(open.tokenizer, stops);
+      o.stop = [&](size_t, const std::vector<int32_t>&) { return stream.stopped(); };
+      generate(*open.model, {ids}, o, [&](size_t, int32_t id) {
+        fmt::print("{}", stream.push(id));
+        std::fflush(stdout);
+      });
+      fmt::print("{}\n", stream.finish());
     };
     if (!prompt.empty()) return answer(prompt);
     for (std::string line; std::getline(std::cin, line);)
