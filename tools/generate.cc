@@ -13,12 +13,8 @@ using namespace lk;
 
 int main(int argc, char** argv) {
   CLI::App app("generate: continue a prompt, from --prompt or one a line from standard input");
-<<<<<<< HEAD
   std::string model, adapter, prompt, separator = "\n", system, chat_template;
-=======
-  std::string model, adapter, prompt, separator = "\n";
   std::vector<std::string> stops;
->>>>>>> models
   GenerateOptions o;
   DType dtype = DType::f32;
   bool raw = false, chat = false;

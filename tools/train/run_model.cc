@@ -111,28 +111,10 @@ std::string Scores::line() const {
   return out;
 }
 
-<<<<<<< HEAD
 Scores score_answers(Model& model, const Tokenizer& tokenizer, const Answers& answers,
                      const GenerateOptions& options,
                      const std::function<std::string(const std::string&)>& finish) {
   const auto& prompts = answers.prompts;
-=======
-Scores score_text(Model& model, const Tokenizer& tokenizer, const TextData& data,
-                  const ScoreOptions& o) {
-  const EncodeOptions encode = encode_options(model, o);
-  const size_t count = count_of(data.records.size(), o);
-  std::vector<Example> examples;
-  std::vector<std::vector<int32_t>> prompts;
-  References references;
-  for (size_t i = 0; i < count; ++i) {
-    examples.push_back(encode_pair_example(tokenizer, data, data.records[i], encode));
-    prompts.push_back(encode_prompt(tokenizer, data.records[i].input, encode));
-    references.push_back(data.records[i].references);
-  }
-  GenerateOptions g;
-  g.max_new_tokens = o.max_new_tokens;
-  g.num_beams = o.num_beams;
->>>>>>> models
   Scores scores;
   for (size_t at = 0; at < prompts.size(); at += kTogether) {
     const std::vector<std::vector<int32_t>> part(
@@ -161,6 +143,7 @@ Scores score_text(Model& model, const Tokenizer& tokenizer, const TextData& data
   }
   GenerateOptions g;
   g.max_new_tokens = o.max_new_tokens;
+  g.num_beams = o.num_beams;
   return score_answers(model, tokenizer, answers, g, [](const std::string& text) { return text; });
 }
 

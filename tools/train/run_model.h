@@ -42,11 +42,8 @@ struct ScoreOptions {
   std::string separator = "\n";
   int64_t max_new_tokens = 96, max_length = 0, limit = 0;  // limit > 0: the first records only
   bool truncate = false;
-<<<<<<< HEAD
-  std::string chat_template = {};  // a .jinja instead of the model's own
-=======
   int64_t num_beams = 1;
->>>>>>> models
+  std::string chat_template = {};  // a .jinja instead of the model's own
 };
 Scores score(OpenModel& open, const std::filesystem::path& data, const ScoreOptions& options);
 EncodeOptions encode_options(const Model& model, const ScoreOptions& options);
