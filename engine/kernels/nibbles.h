@@ -171,7 +171,7 @@ class Search15 {
   void count_below(uint8_t* code, const float* x, int64_t n) const {
     int64_t i = 0;
 #if defined(__AVX512BW__)
-    const __m512 first = _mm512_loadu_ps(tree_[0]), second = _mm512_loadu_ps(tree_[1]),
+    const __m512 first = _mm512_set1_ps(tree_[0][0]), second = _mm512_loadu_ps(tree_[1]),
                  third = _mm512_loadu_ps(tree_[2]), fourth = _mm512_loadu_ps(tree_[3]);
     const __m512i one = _mm512_set1_epi32(1);
     for (; i + 16 <= n; i += 16) {
