@@ -114,8 +114,8 @@ __global__ void __launch_bounds__(kAttentionThreads)
 
 template <class Isa, class T>
 void attention_forward(Isa cuda, T* out, acc_t<T>* lse, const T* q, const T* k, const T* v,
-                       const AttentionShape& shape) {
-  check_attention(shape);
+                       const AttentionShape& shape, const AttentionBias<acc_t<T>>& bias) {
+  check_attention(shape, bias.values != nullptr);
   const AttentionWork work(cuda, shape, shape.q_offsets);
   if (work.count() == 0) return;
   with_head_dim(shape.head_dim, [&]<int D>() {
@@ -128,8 +128,8 @@ void attention_forward(Isa cuda, T* out, acc_t<T>* lse, const T* q, const T* k, 
 }
 
 template void attention_forward(Cuda, float*, float*, const float*, const float*, const float*,
-                                const AttentionShape&);
+                                const AttentionShape&, const AttentionBias<float>&);
 template void attention_forward(Cuda, bf16*, float*, const bf16*, const bf16*, const bf16*,
-                                const AttentionShape&);
+                                const AttentionShape&, const AttentionBias<float>&);
 
 }  // namespace lk

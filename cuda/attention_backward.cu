@@ -176,8 +176,8 @@ unsigned delta_blocks(int64_t rows) {
 template <class Isa, class T>
 void attention_backward(Isa cuda, T* dq, T* dk, T* dv, const T* dout, const T* out,
                         const acc_t<T>* lse, const T* q, const T* k, const T* v,
-                        const AttentionShape& shape) {
-  check_attention(shape);
+                        const AttentionShape& shape, const AttentionBias<acc_t<T>>& bias) {
+  check_attention(shape, bias.values != nullptr);
   const int64_t rows = shape.q_offsets[shape.documents] * shape.heads;
   const AttentionConstants s = attention_constants(shape);
   const AttentionWork queries(cuda, shape, shape.q_offsets), keys(cuda, shape, shape.k_offsets);
@@ -209,8 +209,9 @@ void attention_backward(Isa cuda, T* dq, T* dk, T* dv, const T* dout, const T* o
 
 template void attention_backward(Cuda, float*, float*, float*, const float*, const float*,
                                  const float*, const float*, const float*, const float*,
-                                 const AttentionShape&);
+                                 const AttentionShape&, const AttentionBias<float>&);
 template void attention_backward(Cuda, bf16*, bf16*, bf16*, const bf16*, const bf16*, const float*,
-                                 const bf16*, const bf16*, const bf16*, const AttentionShape&);
+                                 const bf16*, const bf16*, const bf16*, const AttentionShape&,
+                                 const AttentionBias<float>&);
 
 }  // namespace lk

@@ -39,7 +39,8 @@ __device__ __forceinline__ void query_range(const AttentionTile& t, const Attent
 inline constexpr size_t kMostShared = 227 << 10;
 
 // Offsets lie in host memory, also for CUDA.
-inline void check_attention(const AttentionShape& s) {
+inline void check_attention(const AttentionShape& s, bool biased) {
+  require(!biased, "attention on CUDA adds no bias by distance (T5's) yet; use the CPU");
   require(s.head_dim % 8 == 0 && s.head_dim > 0 && s.head_dim <= 256,
           "attention on CUDA takes head_dim a multiple of 8 up to 256, not {}", s.head_dim);
 }

@@ -172,7 +172,7 @@ void add_attention(std::vector<KernelCase>& cases) {
                      Memory m;
                      const bf16 *q = m.zeros<bf16>(n), *k = m.zeros<bf16>(n), *v = m.zeros<bf16>(n);
                      bf16* out = m.zeros<bf16>(n);
-                     attention_forward(c, out, m.zeros<float>(tokens * heads), q, k, v, shape);
+                     attention_forward(c, out, m.zeros<float>(tokens * heads), q, k, v, shape, {});
                    }});
   // dout and out for delta; q, dout, dq and 1.5 times k, v for dq; k, v, dk, dv and 1.5 times q,
   // dout for dk and dv; lse and delta each 1 + 1.5 times, delta once written.
@@ -183,7 +183,7 @@ void add_attention(std::vector<KernelCase>& cases) {
                      const bf16 *out = m.zeros<bf16>(n), *dout = m.zeros<bf16>(n);
                      bf16 *dq = m.zeros<bf16>(n), *dk = m.zeros<bf16>(n), *dv = m.zeros<bf16>(n);
                      const float* lse = m.zeros<float>(tokens * heads);
-                     attention_backward(c, dq, dk, dv, dout, out, lse, q, k, v, shape);
+                     attention_backward(c, dq, dk, dv, dout, out, lse, q, k, v, shape, {});
                    }});
 }
 

@@ -13,6 +13,7 @@
 #include "engine/files/json.h"
 
 namespace lk {
+namespace {
 
 // Calls f(line, number) for each line that is not empty; a byte-order mark and carriage returns are
 // dropped.

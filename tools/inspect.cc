@@ -4,6 +4,7 @@
 
 #include "data/batch.h"
 #include "engine/files/safetensors.h"
+#include "peft/methods_table.h"
 #include "tools/train/chat_run.h"
 #include "tools/train/cli.h"
 #include "tools/train/progress.h"
@@ -94,9 +95,10 @@ void inspect_data(const std::string& data, const std::string& model,
 int main(int argc, char** argv) {
   CLI::App app("inspect: what a model or adapter folder is, and what a data file becomes");
   std::string folder, data, chat_template;
-  bool all = false;
+  bool all = false, methods = false;
   int64_t count = 2;
-  app.add_option("folder", folder, "model or adapter folder")->required();
+  CLI::Option* folder_option = app.add_option("folder", folder, "model or adapter folder");
+  app.add_flag("--methods", methods, "list the fine-tuning methods")->excludes(folder_option);
   app.add_flag("--tensors", all, "list every tensor");
   app.add_option("--data", data, "show how records of this file are tokenized by the model");
   app.add_option("--count", count, "records of --data shown")
@@ -104,13 +106,16 @@ int main(int argc, char** argv) {
       ->check(CLI::PositiveNumber);
   add_chat_template_option(app, chat_template);
   return run_tool(app, argc, argv, [&] {
+    if (methods) return fmt::print("{}", methods_table());
+    require(!folder.empty(), "name a model or adapter folder, or --methods");
     if (!data.empty()) return inspect_data(data, folder, chat_template, count);
     if (!std::filesystem::exists(std::filesystem::path(folder) / "adapter_config.json"))
       return inspect_model(folder, all);
     const AdapterConfig adapter = read_adapter_config(folder);
     fmt::print("adapter: {} ({}), base {}\n", adapter.info->name, adapter.info->paper,
                adapter.base.empty() ? "not named" : adapter.base);
-    list_tensors(WeightFiles::open(std::filesystem::path(folder) / "adapter_model.safetensors"),
-                 all);
+    const std::filesystem::path hub = std::filesystem::path(folder) / "adapter.safetensors",
+                                peft = std::filesystem::path(folder) / "adapter_model.safetensors";
+    list_tensors(WeightFiles::open(std::filesystem::exists(hub) ? hub : peft), all);
   });
 }

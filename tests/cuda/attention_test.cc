@@ -56,7 +56,7 @@ TEST_CASE("cuda attention_forward equals the CPU's") {
       const auto *q = o.in(t, tq * c.heads * c.head_dim, -2, 2),
                  *k = o.in(t, tk * c.kv_heads * c.head_dim, -2, 2),
                  *v = o.in(t, tk * c.kv_heads * c.head_dim);
-      attention_forward(isa, out, lse, q, k, v, s);
+      attention_forward(isa, out, lse, q, k, v, s, {});
     });
 }
 
@@ -73,24 +73,29 @@ TEST_CASE("cuda attention_backward equals the CPU's") {
       float* lse = o.out(0.0f, c.q_offsets.back() * c.heads);
       const auto *q = o.in(t, nq, -2, 2), *k = o.in(t, nk, -2, 2), *v = o.in(t, nk),
                  *dout = o.in(t, nq);
-      attention_forward(isa, out, lse, q, k, v, s);
+      attention_forward(isa, out, lse, q, k, v, s, {});
       const decltype(t)* out_read = out;
       const float* lse_read = lse;
-      attention_backward(isa, dq, dk, dv, dout, out_read, lse_read, q, k, v, s);
+      attention_backward(isa, dq, dk, dv, dout, out_read, lse_read, q, k, v, s, {});
     };
     compare_with_cpu<bf16>(c.name, 3e-2, body);
     if (c.head_dim <= 128) compare_with_cpu<float>(c.name, 1e-4, body);
   }
 }
 
-TEST_CASE("cuda attention: a head_dim that its tiles do not take is refused") {
+TEST_CASE("cuda attention: what its tiles do not take is refused") {
   Case c{"", {0, 1}, {0, 1}};
   c.head_dim = 20;
   float* none = nullptr;
   const float* in = nullptr;
   CHECK(error_of([&] {
-          attention_forward(Cuda{}, none, none, in, in, in, shape_of(c));
+          attention_forward(Cuda{}, none, none, in, in, in, shape_of(c), {});
         }).find("multiple of 8 up to 256, not 20") != std::string::npos);
+  c.head_dim = 64;
+  const float bias = 0;
+  CHECK(error_of([&] {
+          attention_forward(Cuda{}, none, none, in, in, in, shape_of(c), {.values = &bias});
+        }).find("no bias by distance") != std::string::npos);
 }
 
 TEST_CASE("cuda attention: figures") { check_figures("attention_forward", {}); }
