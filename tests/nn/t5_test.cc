@@ -31,7 +31,7 @@ struct Learnt : KvAdapter {
   explicit Learnt(uint64_t seed)
       : k(Var::leaf(test::random_tensor({2, kInner}, DType::f64, seed))),
         v(Var::leaf(test::random_tensor({2, kInner}, DType::f64, seed + 1))) {}
-  std::pair<Var, Var> prefix() override { return {k, v}; }
+  KvPrefix prefix(const Var&, std::span<const int32_t>) override { return {k, v}; }
   void visit(const ParameterVisitor&) override {}
 };
 
@@ -49,7 +49,7 @@ struct Scaled : BlockAdapter {
   Var row;
   explicit Scaled(uint64_t seed)
       : row(Var::leaf(test::random_tensor({kHidden}, DType::f64, seed))) {}
-  Var forward(const Var& h, const Var& input) override { return add(h, mul_row(input, row)); }
+  Var forward(const Var& h, const Sublayer& at) override { return add(h, mul_row(at.input, row)); }
   void visit(const ParameterVisitor&) override {}
 };
 
