@@ -2,6 +2,8 @@
 // and biases of the norms train, nothing else.
 #include "peft/ln_tuning.h"
 
+#include <nlohmann/json.hpp>
+
 #include "peft/nearest.h"
 #include "peft/selective.h"
 #include "peft/targets.h"
@@ -12,6 +14,16 @@ namespace {
 class LnTuning : public Selective {
  public:
   using Selective::Selective;
+  // HF PEFT reads no file without target_modules.
+  void attach(Model& model, uint64_t seed) override {
+    Selective::attach(model, seed);
+    if (!settings_.texts("target_modules").empty()) return;
+    std::set<std::string> norms;
+    model.visit_parameters([&](const Parameter& p) {
+      if (selects(p.name)) norms.insert(p.name.substr(0, p.name.rfind('.')));
+    });
+    settings_.set("target_modules", norms);
+  }
   // HF PEFT wraps a norm, so its own weights go under ln_tuning_layers.
   std::string file_name(const std::string& parameter) const override {
     if (!selects(parameter)) return Method::file_name(parameter);

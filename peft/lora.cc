@@ -100,7 +100,7 @@ MethodInfo lora_info() {
                {"rslora", "use_rslora", "false", "scale by alpha / sqrt(rank)"},
                {"dora", "use_dora", "false", "DoRA: a magnitude for each output, trained apart"},
                {"init", "init_lora_weights", "true",
-                "where A and B start: true, false, gaussian, pissa, olora"},
+                "where A and B start: true, false, gaussian, orthogonal, pissa, olora"},
                {"lora-plus", "loraplus_lr_ratio", "1.0", "LoRA+: the rate of B over that of A"},
                {"rank-pattern", "rank_pattern", "{}", "ranks of modules: {\"q_proj\": 4}"},
                {"alpha-pattern", "alpha_pattern", "{}", "alphas of modules, likewise"}}),

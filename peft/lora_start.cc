@@ -7,6 +7,7 @@
 
 #include <cmath>
 
+#include "autograd/ops.h"
 #include "engine/gemm.h"
 #include "engine/svd.h"
 
@@ -53,6 +54,17 @@ LoraStart lora_start(Place& place, const std::string& kind, int64_t r, double sc
     out.b = place.uniform({place.out, r}, 1.0 / std::sqrt(static_cast<double>(r)));
     return out;
   }
+  if (kind == "orthogonal") {
+    require(r % 2 == 0, "init_lora_weights 'orthogonal' needs an even rank, found {}", r);
+    const Tensor q = qr(place.normal({r, r}, 1.0)).q;
+    const auto through = [&](int64_t count,
+                             int64_t first_row) {  // [count, r] in a half of the space
+      std::vector<int32_t> rows;
+      for (auto i = static_cast<int32_t>(first_row); i < r; i += 2) rows.push_back(i);
+      return linear(place.normal({count, r / 2}, 0.1), gather_rows(q, rows), {}, true).value();
+    };
+    return {transpose(through(place.in, 0)).value(), through(place.out, 1), {}};
+  }
   require(scale != 0, "init_lora_weights '{}' divides by the scale, which is 0", kind);
   if (kind == "pissa" || kind.rfind("pissa_niter_", 0) == 0) {
     const Tensor w = place.linear->weight().dense(place.dtype());
@@ -66,8 +78,10 @@ LoraStart lora_start(Place& place, const std::string& kind, int64_t r, double sc
     const auto one = [](int64_t) { return 1.0; };
     return with_rest({first_rows(f.r, r, one), columns(f.q, r, one), {}}, w, scale);
   }
-  fail("init_lora_weights is '{}'; expected true, false, gaussian, pissa, pissa_niter_N or olora",
-       kind);
+  fail(
+      "init_lora_weights is '{}'; expected true, false, gaussian, orthogonal, pissa, pissa_niter_N "
+      "or olora",
+      kind);
 }
 
 }  // namespace lk

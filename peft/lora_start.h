@@ -11,7 +11,8 @@ struct LoraStart {
 };
 
 // kind: the value of init_lora_weights: "true" (A Kaiming-uniform, B 0), "false" (both at random),
-// "gaussian" (A N(0, 1 / r)), "pissa", "pissa_niter_N", "olora". scale: s. Error for others.
+// "gaussian" (A N(0, 1 / r)), "orthogonal" (A and B of different halves of an orthonormal basis, so
+// that B A = 0), "pissa", "pissa_niter_N", "olora". scale: s. Error for others.
 LoraStart lora_start(Place& place, const std::string& kind, int64_t r, double scale);
 
 }  // namespace lk

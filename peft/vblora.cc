@@ -40,12 +40,15 @@ Var compose(const Var& logits, const Var& bank, int64_t k) {
 
 class VbLoraPart : public LinearAdapter {
  public:
-  VbLoraPart(Place& place, int64_t r, int64_t v, int64_t k, double std, Parameter& bank)
+  VbLoraPart(Place& place, int64_t r, int64_t v, int64_t k, double std, float dropout,
+             Parameter& bank)
       : a_(place.parameter("vblora_logits_A", place.normal({r, place.in / v, bank.shape[0]}, std))),
         b_(place.parameter("vblora_logits_B",
                            place.normal({place.out / v, r, bank.shape[0]}, std))),
         bank_(bank),
-        k_(k) {}
+        k_(k),
+        dropout_(dropout),
+        model_(place.model) {}
   Var forward(const Linear& linear, const Var& x, const Inner& inner) override {
     const int64_t r = a_.shape[0], h = bank_.shape[0], v = bank_.shape[1];
     const Var a = view(compose(view(a_.var, {a_.var.value().numel() / h, h}), bank_.var, k_),
@@ -54,7 +57,7 @@ class VbLoraPart : public LinearAdapter {
     // [out / v, r, v] -> [out / v, v, r]
     const Var b =
         view(transpose(view(parts, {linear.out_features() / v, r, v})), {linear.out_features(), r});
-    return low_rank_add(inner(x), x, a, b, 1.0f);
+    return low_rank_add(inner(x), dropout(x, model_.training ? dropout_ : 0.0f), a, b, 1.0f);
   }
   void visit(const ParameterVisitor& f) override { f(a_), f(b_); }
 
@@ -62,6 +65,8 @@ class VbLoraPart : public LinearAdapter {
   Parameter a_, b_;
   Parameter& bank_;
   int64_t k_;
+  float dropout_;
+  const Model& model_;
 };
 
 class VbLora : public LinearMethod {
@@ -90,8 +95,9 @@ class VbLora : public LinearMethod {
     require(place.in % v == 0 && place.out % v == 0,
             "{}: vector_length {} divides not both dimensions of '{}', [{}, {}]",
             settings_.source(), v, place.module, place.out, place.in);
-    return std::make_shared<VbLoraPart>(place, rank_of(settings_, "r", place), v, k,
-                                        settings_.number("init_logits_std", 0, 1e6), bank_);
+    return std::make_shared<VbLoraPart>(
+        place, rank_of(settings_, "r", place), v, k, settings_.number("init_logits_std", 0, 1e6),
+        static_cast<float>(settings_.number("vblora_dropout", 0, 0.99)), bank_);
   }
 
  private:
@@ -111,6 +117,7 @@ MethodInfo vblora_info() {
                {"bank-size", "num_vectors", "256", "vectors of the bank"},
                {"vector-length", "vector_length", "256", "their length; divides all dimensions"},
                {"topk", "topk", "2", "vectors mixed into a sub-vector"},
+               {"dropout", "vblora_dropout", "0.0", "dropout on the input of A"},
                {"", "init_vector_bank_bound", "0.02", ""},
                {"", "init_logits_std", "0.1", ""}}),
           make_method<VbLora>};

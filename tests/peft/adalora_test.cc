@@ -11,6 +11,7 @@
 #include "engine/gemm.h"
 #include "engine/svd.h"
 #include "peft/adalora_budget.h"
+#include "peft/adapter_files.h"
 #include "tests/oracle.h"
 #include "tests/peft/contract.h"
 #include "tests/support.h"
@@ -80,6 +81,11 @@ std::map<std::string, int64_t> ranks_after_training() {
   method->visit([&](Parameter& p) {
     if (p.name.ends_with("lora_E")) ranks[p.name] = p.shape[0];
   });
+  const test::TempDir dir;
+  save_adapter(dir.path(), *model, *method, find_method("adalora"), "", {});
+  const auto fresh = test::tiny_model("llama", DType::f32);
+  const auto loaded = load_adapter(dir.path(), read_adapter_config(dir.path()), *fresh);
+  CHECK(test::same_bits(test::hidden_of(*fresh, batch), test::hidden_of(*model, batch)));
   const auto& pattern = method->settings().json()["rank_pattern"];
   for (const auto& [name, rank] : ranks) {
     const auto& kept = pattern.at(name.substr(std::string("base_model.model.").size()));

@@ -111,7 +111,7 @@ TEST_CASE("lora: settings that cannot be are refused by name") {
   has(refused(R"({"layers_to_transform": [0, 7]})"), "names layer 7; the targets have 0..1");
   has(refused(R"({"exclude_modules": ["c_attn"]})"), "exclude_modules leaves no target");
   has(refused(R"({"modules_to_save": ["wtf"]})"), "modules_to_save names 'wtf'");
-  has(refused(R"({"init_lora_weights": "eva"})"), "expected true, false, gaussian, pissa");
+  has(refused(R"({"init_lora_weights": "eva"})"), "expected true, false, gaussian, orthogonal");
   has(refused(R"({"bias": "some"})"), "expected none, all or lora_only");
   has(refused(R"({"use_dora": true, "target_modules": ["wte"]})"), "names the embedding");
 }
