@@ -8,6 +8,7 @@
 #include "engine/files/folder_lock.h"
 #include "engine/rng.h"
 #include "quant/bnb_files.h"
+#include "quant/quantized_weight.h"
 #include "tools/train/chat_run.h"
 #include "tools/train/cli.h"
 #include "tools/train/consistency.h"
@@ -224,6 +225,14 @@ void finetune(CLI::App& app, Options o) {
         return std::vector<int32_t>(ids.begin(), ids.end());
       },
       data.labels);
+  model.visit_linears([&](Linear& linear) {
+    const auto* w = dynamic_cast<QuantizedWeight*>(&linear.weight());
+    require(
+        !w || !method->selects(w->name()),
+        "--method {} trains '{}', which is quantized and cannot be trained; leave --quant out, or "
+        "choose a method that adds weights (lora, qlora)",
+        info.name, w->name());
+  });
   method->attach(model, o.run.seed);
   // Virtual tokens take a part of the context.
   if (model.max_length() < context) examples = encode_train(o, data, model, tokenizer);
