@@ -60,7 +60,7 @@ inline int multiprocessors() {
   return count;
 }
 
-// Blocks for `pieces` of work in a loop over the grid: no more than fill the device twice.
+// Blocks for `pieces` of work in a loop over the grid: no more than run at the same time.
 inline unsigned grid_for(int64_t pieces, int64_t blocks_per_multiprocessor = 8) {
   const int64_t most = multiprocessors() * blocks_per_multiprocessor;
   return static_cast<unsigned>(pieces < 1 ? 1 : pieces < most ? pieces : most);

@@ -22,4 +22,11 @@ for op in autograd/ops/*.cc; do
   name=$(basename "$op" .cc)
   [ -f "tests/ops/${name}_test.cc" ] || { echo "check_kernels: $op has no test tests/ops/${name}_test.cc" >&2; bad=1; }
 done
+for kernel in cuda/*.cu; do
+  name=$(basename "$kernel" .cu)
+  name=${name%_backward}
+  for file in "engine/kernels/$name.h" "tests/cuda/${name}_test.cc"; do
+    [ -f "$file" ] || { echo "check_kernels: $kernel has no $file" >&2; bad=1; }
+  done
+done
 exit $bad
