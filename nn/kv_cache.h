@@ -21,7 +21,6 @@ class KvCache {
   void set_source(int64_t document, int64_t layer, Tensor k, Tensor v);
   std::pair<Tensor, Tensor> source(int64_t document, int64_t layer) const;
   bool has_source() const;      // every layer of every document has one
-  void drop(int64_t document);  // forgets a finished document, later ones move down
   // Goes on with these documents in this order; one that is named twice is copied.
   void select(const std::vector<int64_t>& documents);
 
