@@ -106,7 +106,9 @@ TEST_CASE("finetune: bad input is named and nothing is written over") {
     test::write_file(dir / "model" / "config.json", changed.replace(at, from.size(), to));
     fails(finetune(dir, "d", ""), 1, words);
   };
-  with_config("\"hidden_size\": 32", "\"hidden_sizes\": 32", "'hidden_size' is missing");
+  with_config("\"hidden_size\": 32", "\"hidden_size\": null", "'hidden_size' is missing");
+  with_config("\"hidden_size\": 32", "\"hidden_sizes\": 32",
+              "'hidden_sizes' is 32, a field that is not known");
   with_config("\"hidden_size\": 32", "\"hidden_size\": -1", "'hidden_size' is -1");
   with_config("\"hidden_size\": 32", "\"hidden_size\": 64", "has shape");
   with_config("\"model_type\": \"bert\"", "\"model_type\": \"birt\"", "'birt' is not supported");
