@@ -103,9 +103,9 @@ struct AttentionOptions {
 // table[bucket(place of the key - position of the query)][head], where a document's keys have the
 // places 0, 1, ... and its queries the positions q_start, q_start + 1, ...
 struct RelativeBias {
-  Var table;                                       // [buckets, heads]
+  Var table;                                        // [buckets, heads]
   std::function<int32_t(int64_t distance)> bucket;  // in 0..buckets-1
-  std::vector<int32_t> q_start;                    // [B]
+  std::vector<int32_t> q_start;                     // [B]
 };
 // Documents attend to themselves only. q: [Tq, heads * D], k, v: [Tk, kv_heads * D];
 // q_offsets, k_offsets: [B + 1] document boundaries in q and in k (a cache or prefix makes k

@@ -28,15 +28,6 @@ struct Search {
   bool open = true;
 };
 
-std::vector<double> log_softmax(std::vector<float> z) {
-  const float top = *std::max_element(z.begin(), z.end());
-  double total = 0;
-  for (const float x : z) total += std::exp(static_cast<double>(x - top));
-  std::vector<double> out;
-  for (const float x : z) out.push_back(static_cast<double>(x - top) - std::log(total));
-  return out;
-}
-
 bool better(const Candidate& a, const Candidate& b) {
   if (a.score != b.score) return a.score > b.score;
   return a.document != b.document ? a.document < b.document : a.id < b.id;

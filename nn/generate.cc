@@ -10,6 +10,15 @@
 
 namespace lk {
 
+std::vector<double> log_softmax(const std::vector<float>& z) {
+  const float top = *std::max_element(z.begin(), z.end());
+  double total = 0;
+  for (const float x : z) total += std::exp(static_cast<double>(x - top));
+  std::vector<double> out;
+  for (const float x : z) out.push_back(static_cast<double>(x - top) - std::log(total));
+  return out;
+}
+
 int32_t choose_token(const Tensor& logits, const GenerateOptions& o, Random& random,
                      std::span<const int32_t> seen) {
   const Tensor values = logits.to(DType::f32);
@@ -86,6 +95,10 @@ std::vector<std::vector<int32_t>> generate(Model& model,
       const int32_t id =
           choose_token(logits.rows(row, row + 1), o, random[prompt], texts.text(row));
       const bool ended = std::find(eos.begin(), eos.end(), id) != eos.end();
+      if (o.on_log_probability)
+        o.on_log_probability(
+            prompt, id,
+            log_softmax(logits.rows(row, row + 1).to_vector<float>())[static_cast<size_t>(id)]);
       if (!ended) {
         out[prompt].push_back(id);
         if (on_token) on_token(prompt, id);

@@ -24,6 +24,9 @@ struct GenerateOptions {
   std::vector<int32_t> eos_ids;  // end a sequence; empty: the model's own
   // Asked after each new id with all new ids of a prompt: true ends it (not in beam search).
   std::function<bool(size_t prompt, const std::vector<int32_t>& ids)> stop = {};
+  // Told each new id, an eos too, and its natural log-probability under the model itself, before
+  // penalty, temperature and cuts (not in beam search).
+  std::function<void(size_t prompt, int32_t id, double log_p)> on_log_probability = {};
 };
 
 // Continues each prompt (an encoder-decoder answers it); the new ids without the prompt, with the
@@ -37,6 +40,8 @@ std::vector<std::vector<int32_t>> generate(
 // text so far.
 int32_t choose_token(const Tensor& logits, const GenerateOptions& options, class Random& random,
                      std::span<const int32_t> seen = {});
+
+std::vector<double> log_softmax(const std::vector<float>& logits);
 
 // scores: logits or log-probabilities [V].
 template <class T>

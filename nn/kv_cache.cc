@@ -49,8 +49,6 @@ bool KvCache::has_source() const {
   return !entries_.empty() && entries_.back().back().source_k.defined();
 }
 
-void KvCache::drop(int64_t document) { entries_.erase(entries_.begin() + document); }
-
 void KvCache::select(const std::vector<int64_t>& documents) {
   std::vector<std::vector<Layer>> chosen;
   std::vector<bool> taken(entries_.size());

@@ -20,8 +20,7 @@ class KvCache {
   // An encoder-decoder's keys and values of what the encoder read, [S, kv_dim], made once.
   void set_source(int64_t document, int64_t layer, Tensor k, Tensor v);
   std::pair<Tensor, Tensor> source(int64_t document, int64_t layer) const;
-  bool has_source() const;      // every layer of every document has one
-  void drop(int64_t document);  // forgets a finished document, later ones move down
+  bool has_source() const;  // every layer of every document has one
   // Goes on with these documents in this order; one that is named twice is copied.
   void select(const std::vector<int64_t>& documents);
 

@@ -1,6 +1,6 @@
 // Continues prompts with a model, with an adapter or without.
 #include <iostream>
-#include <optional>
+#include <nlohmann/json.hpp>
 
 #include "data/batch.h"
 #include "data/text_stream.h"
@@ -11,13 +11,33 @@
 
 using namespace lk;
 
+namespace {
+
+// Each line of standard input (or the prompt alone) is a turn of the user.
+void talk(OpenModel& open, const std::string& prompt, const std::string& system,
+          const std::string& chat_template, const GenerateOptions& o) {
+  const ChatTemplate text =
+      open_chat_template(open.base, open.adapter, chat_template, open.tokenizer);
+  Conversation conversation(*open.model, open.tokenizer, text, system, o);
+  const auto answer = [&](const std::string& line) {
+    fmt::print("{}\n", conversation.answer(line));
+    std::fflush(stdout);
+  };
+  if (!prompt.empty()) return answer(prompt);
+  for (std::string line; std::getline(std::cin, line);)
+    if (!line.empty()) answer(line);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   CLI::App app("generate: continue a prompt, from --prompt or one a line from standard input");
   std::string model, adapter, prompt, separator = "\n", system, chat_template;
   std::vector<std::string> stops;
   GenerateOptions o;
   DType dtype = DType::f32;
-  bool raw = false, chat = false;
+  bool raw = false, chat = false, logprobs = false;
+  int64_t batch_size = 1;
   app.add_option("--model", model, "Hugging Face model folder; with --adapter it may be left out");
   app.add_option("--adapter", adapter, "adapter folder");
   app.add_option("--prompt", prompt, "the text to continue");
@@ -56,38 +76,55 @@ int main(int argc, char** argv) {
                  "of beam search: scores are divided by length to this power")
       ->capture_default_str();
   app.add_option("--stop", stops, "end the text before this string; may be given several times");
+  app.add_option("--batch-size", batch_size, "prompts of standard input answered together")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  app.add_flag("--logprobs", logprobs,
+               "write each token's log-probability to standard error (not with beams)");
   app.add_option("--seed", o.seed, "of sampling")->capture_default_str();
   add_dtype_option(app, dtype);
   return run_tool(app, argc, argv, [&] {
-    OpenModel open = open_model(model, adapter, dtype);
     require(chat || (system.empty() && chat_template.empty()),
             "--system and --chat-template are for --chat");
-    std::optional<ChatTemplate> templ;
-    std::optional<Conversation> talk;
-    if (chat) {
-      templ = open_chat_template(open.base, open.adapter, chat_template, open.tokenizer);
-      talk.emplace(*open.model, open.tokenizer, *templ, system, o);
-    }
-    const auto answer = [&](const std::string& text) {
-      if (talk) {
-        fmt::print("{}\n", talk->answer(text));
-        std::fflush(stdout);
-        return;
+    require(!chat || (!logprobs && batch_size == 1 && stops.empty()),
+            "--logprobs, --batch-size and --stop are not for --chat");
+    OpenModel open = open_model(model, adapter, dtype);
+    if (chat) return talk(open, prompt, system, chat_template, o);
+    EncodeOptions encode;
+    encode.separator = raw ? "" : separator;
+    encode.decoder_start_id = open.model->info().decoder_start_id;
+    if (logprobs)
+      o.on_log_probability = [&](size_t, int32_t id, double log_p) {
+        fmt::print(stderr, "{:.6f}\t{}\n", log_p, nlohmann::json(open.tokenizer.token(id)).dump());
+      };
+    // One prompt is shown as it comes, several are when all of a batch are done.
+    const auto answer = [&](const std::vector<std::string>& texts) {
+      std::vector<std::vector<int32_t>> prompts;
+      std::vector<TextStream> streams;
+      for (const std::string& text : texts) {
+        prompts.push_back(encode_prompt(open.tokenizer, text, encode));
+        streams.emplace_back(open.tokenizer, stops);
       }
-      EncodeOptions encode;
-      encode.separator = raw ? "" : separator;
-      encode.decoder_start_id = open.model->info().decoder_start_id;
-      const std::vector<int32_t> ids = encode_prompt(open.tokenizer, text, encode);
-      TextStream stream(open.tokenizer, stops);
-      o.stop = [&](size_t, const std::vector<int32_t>&) { return stream.stopped(); };
-      generate(*open.model, {ids}, o, [&](size_t, int32_t id) {
-        fmt::print("{}", stream.push(id));
+      std::vector<std::string> shown(texts.size());
+      o.stop = [&](size_t p, const std::vector<int32_t>&) { return streams[p].stopped(); };
+      generate(*open.model, prompts, o, [&](size_t p, int32_t id) {
+        shown[p] += streams[p].push(id);
+        if (texts.size() > 1) return;
+        fmt::print("{}", shown[p]);
         std::fflush(stdout);
+        shown[p].clear();
       });
-      fmt::print("{}\n", stream.finish());
+      for (size_t p = 0; p < texts.size(); ++p) fmt::print("{}{}\n", shown[p], streams[p].finish());
     };
-    if (!prompt.empty()) return answer(prompt);
-    for (std::string line; std::getline(std::cin, line);)
-      if (!line.empty()) answer(line);
+    if (!prompt.empty()) return answer({prompt});
+    std::vector<std::string> batch;
+    for (std::string line; std::getline(std::cin, line);) {
+      if (line.empty()) continue;
+      batch.push_back(line);
+      if (static_cast<int64_t>(batch.size()) < batch_size) continue;
+      answer(batch);
+      batch.clear();
+    }
+    if (!batch.empty()) answer(batch);
   });
 }

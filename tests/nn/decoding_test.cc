@@ -40,6 +40,22 @@ double log_probability(Model& model, std::vector<int32_t> text, const std::vecto
   return total;
 }
 
+TEST_CASE("generate: log-probabilities are the model's own, whatever is drawn") {
+  const auto model = test::tiny_model("gpt2", DType::f64);
+  const auto prompts = test::random_documents({4, 2}, 9);
+  GenerateOptions options;
+  options.max_new_tokens = 4;
+  options.temperature = 1.5;
+  options.top_k = 9;
+  options.repetition_penalty = 1.3;
+  options.seed = 3;
+  std::vector<double> totals(2, 0.0);
+  options.on_log_probability = [&](size_t prompt, int32_t, double p) { totals[prompt] += p; };
+  const auto written = generate(*model, prompts, options);
+  for (size_t i = 0; i < 2; ++i)
+    CHECK(std::abs(totals[i] - log_probability(*model, prompts[i], written[i])) <= 1e-5);
+}
+
 TEST_CASE("generate: with a beam for every token the likeliest pair is found") {
   const auto model = test::tiny_model("llama", DType::f64);
   const std::vector<int32_t> text = test::random_documents({5}, 3)[0];
