@@ -29,12 +29,16 @@ void Budget::score(Scored& s) const {
   const Tensor& g = s.parameter->var.grad();
   if (!g.defined()) return;
   const Tensor& p = s.parameter->var.value();
-  for (int64_t i = 0; i < p.numel(); ++i) {
-    const double now = std::abs(p.item(i) * g.item(i));
-    float &mean = s.importance.data<float>()[i], &spread = s.uncertainty.data<float>()[i];
-    mean = static_cast<float>(beta1 * mean + (1 - beta1) * now);
-    spread = static_cast<float>(beta2 * spread + (1 - beta2) * std::abs(now - mean));
-  }
+  float *mean = s.importance.data<float>(), *spread = s.uncertainty.data<float>();
+  visit_float(p.dtype(), [&](auto type) {
+    using T = decltype(type);
+    for (int64_t i = 0; i < p.numel(); ++i) {
+      const double now =
+          std::abs(static_cast<double>(p.data<T>()[i]) * static_cast<double>(g.data<T>()[i]));
+      mean[i] = static_cast<float>(beta1 * mean[i] + (1 - beta1) * now);
+      spread[i] = static_cast<float>(beta2 * spread[i] + (1 - beta2) * std::abs(now - mean[i]));
+    }
+  });
 }
 
 void Budget::score() {

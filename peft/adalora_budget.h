@@ -32,7 +32,9 @@ class Budget {
   struct Scored {
     Parameter* parameter;
     Tensor importance, uncertainty;  // Ī, Ū
-    double element(int64_t i) const { return importance.item(i) * uncertainty.item(i); }
+    double element(int64_t i) const {
+      return static_cast<double>(importance.data<float>()[i]) * uncertainty.data<float>()[i];
+    }
   };
   struct Matrix {
     Scored a, e, b;

@@ -32,8 +32,14 @@ class DoraPart : public LoraPart {
  private:
   static Tensor row_squares(const Tensor& w) {
     Tensor out = Tensor::zeros({w.dim(0)}, DType::f64);
-    for (int64_t i = 0; i < w.numel(); ++i)
-      out.data<double>()[i / w.dim(1)] += w.item(i) * w.item(i);
+    visit_float(w.dtype(), [&](auto type) {
+      using T = decltype(type);
+      for (int64_t o = 0; o < w.dim(0); ++o)
+        for (int64_t i = 0; i < w.dim(1); ++i) {
+          const auto v = static_cast<double>(w.data<T>()[o * w.dim(1) + i]);
+          out.data<double>()[o] += v * v;
+        }
+    });
     return out;
   }
   // ||W0 + s B A|| by rows, or one over it.
