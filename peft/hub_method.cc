@@ -59,7 +59,14 @@ class HubMethod : public InsertedMethod {
   }
   std::string file_name(const std::string& parameter) const override { return parameter; }
   void merge(Model&) override {
-    for (const auto& part : parts_) part->merge();
+    for (size_t i = 0; i < parts_.size(); ++i) {
+      try {
+        parts_[i]->merge();
+      } catch (const Error&) {
+        while (i-- > 0) parts_[i]->unmerge();  // all or none
+        throw;
+      }
+    }
   }
   void unmerge(Model&) override {
     for (const auto& part : parts_) part->unmerge();
