@@ -7,6 +7,7 @@
 #include "engine/files/folder_lock.h"
 #include "engine/rng.h"
 #include "quant/bnb_files.h"
+#include "quant/quantized_weight.h"
 #include "tools/train/cli.h"
 #include "tools/train/progress.h"
 #include "tools/train/quant_options.h"
@@ -170,6 +171,14 @@ void finetune(const CLI::App& app, Options o) {
   Settings settings = method_settings(info, o.method_flags);
   remember(settings, o.quant);
   const auto method = info.make(settings);
+  model.visit_linears([&](Linear& linear) {
+    const auto* w = dynamic_cast<QuantizedWeight*>(&linear.weight());
+    require(
+        !w || !method->selects(w->name()),
+        "--method {} trains '{}', which is quantized and cannot be trained; leave --quant out, or "
+        "choose a method that adds weights (lora, qlora)",
+        info.name, w->name());
+  });
   method->attach(model, o.run.seed);
   std::vector<ParamGroup> groups(2);
   int64_t trained = 0, total = 0;

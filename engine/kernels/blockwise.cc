@@ -25,21 +25,9 @@ float largest_magnitude(const T* x, int64_t n) {
   return std::bit_cast<float>(most);
 }
 
-// code[i] = how many thresholds lie below scaled[i]; all of them for NaN.
-void count_thresholds(uint8_t* code, const float* scaled, int64_t n, const float* thresholds) {
-  float t[15];
-  std::memcpy(t, thresholds, sizeof t);
-  for (int64_t i = 0; i < n; ++i) {
-    int32_t count = 0;
-#pragma GCC unroll 15
-    for (int j = 0; j < 15; ++j) count += !(scaled[i] <= t[j]);
-    code[i] = static_cast<uint8_t>(count);
-  }
-}
-
-template <class T>
+template <class Isa, class T>
 void quantize_block(uint8_t* packed, float& absmax, const T* x, int64_t n, bool whole,
-                    const Codebook4& book, bool in_order) {
+                    const Codebook4& book, const Search15<Isa>& search, bool in_order) {
   constexpr float kLeast = 1e-38f;
   const float most = largest_magnitude(x, n);
   const float divisor = most < kLeast ? kLeast : most, factor = 1.0f / divisor;
@@ -54,7 +42,7 @@ void quantize_block(uint8_t* packed, float& absmax, const T* x, int64_t n, bool 
     else
       for (int64_t i = 0; i < m; ++i) scaled[i] = static_cast<float>(x[at + i]) / divisor;
     if (m % 2) scaled[m] = 0.0f;  // the unused half byte; n <= kPiece is even for all but the last
-    count_thresholds(code, scaled, m + m % 2, book.thresholds.data());
+    search.count_below(code, scaled, m + m % 2);
     if (!in_order)
       for (int64_t i = 0; i < m + m % 2; ++i) code[i] = book.order[code[i]];
     uint8_t* out = packed + at / 2;
@@ -70,13 +58,15 @@ void quantize_4bit(Isa, uint8_t* packed, float* absmax, const T* x, int64_t n, i
                    const Codebook4& book) {
   bool in_order = true;
   for (int i = 0; i < 16; ++i) in_order &= book.order[static_cast<size_t>(i)] == i;
-  parallel_for(
-      (n + block - 1) / block, 1 + (1 << 14) / block, [=, &book](int64_t begin, int64_t end) {
-        for (int64_t b = begin; b < end; ++b) {
-          const int64_t at = b * block, m = std::min(block, n - at);
-          quantize_block(packed + at / 2, absmax[b], x + at, m, m == block, book, in_order);
-        }
-      });
+  parallel_for((n + block - 1) / block, 1 + (1 << 14) / block,
+               [=, &book](int64_t begin, int64_t end) {
+                 const Search15<Isa> search(book.thresholds.data());
+                 for (int64_t b = begin; b < end; ++b) {
+                   const int64_t at = b * block, m = std::min(block, n - at);
+                   quantize_block<Isa>(packed + at / 2, absmax[b], x + at, m, m == block, book,
+                                       search, in_order);
+                 }
+               });
 }
 
 template <class Isa, class T>
@@ -87,7 +77,7 @@ void dequantize_4bit(Isa, T* y, const uint8_t* packed, const float* absmax, int6
     const int64_t b = at / block, stop = std::min(end, (b + 1) * block);
     // Rounding the table's products is rounding each element's.
     T table[16];
-    for (size_t c = 0; c < 16; ++c) table[c] = T(book.values[c] * absmax[b - first]);
+    scale_table(table, book.values.data(), absmax[b - first]);
     if (at % 2) {
       *y++ = table[packed[at / 2] & 15];
       ++at;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "engine/dtype.h"
 #include "engine/kernels/vector.h"
 
 #if defined(__AVX2__)
@@ -19,6 +20,29 @@
 
 namespace lk {
 namespace {
+
+// table = values times scale, rounded.
+inline void scale_table(float* table, const float* values, float scale) {
+  for (int c = 0; c < 16; ++c) table[c] = values[c] * scale;
+}
+inline void scale_table(f16* table, const float* values, float scale) {
+  for (int c = 0; c < 16; ++c) table[c] = f16(values[c] * scale);
+}
+// As bf16::round, all at once: the compiler unrolls a loop of 16 instead.
+inline void scale_table(bf16* table, const float* values, float scale) {
+  typedef float Floats __attribute__((vector_size(64)));
+  typedef uint32_t Words __attribute__((vector_size(64)));
+  typedef uint16_t Halves __attribute__((vector_size(32)));
+  Floats x;
+  Words u;
+  std::memcpy(&x, values, sizeof x);
+  x *= scale;
+  std::memcpy(&u, &x, sizeof u);
+  const Words rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16, quiet = (u >> 16) | 0x40u;
+  const auto nan = (Words)((u & 0x7fffffffu) > 0x7f800000u);
+  const Halves bits = __builtin_convertvector((rounded & ~nan) | (quiet & nan), Halves);
+  std::memcpy(static_cast<void*>(table), &bits, sizeof bits);
+}
 
 // y[2 i] = table[packed[i] >> 4], y[2 i + 1] = table[packed[i] & 15] for i < bytes.
 template <class Isa, class T>
@@ -132,6 +156,60 @@ class Table16 {
 
  private:
   Floats table_[16 / Vector<Isa, float>::lanes];
+};
+
+// Search among 15 rising thresholds: four steps down a tree whose levels lie in registers.
+template <class Isa>
+class Search15 {
+ public:
+  explicit Search15(const float* thresholds) {
+    for (int level = 0; level < 4; ++level)
+      for (int node = 0; node < 1 << level; ++node)
+        tree_[level][node] = thresholds[(node << (4 - level)) + (8 >> level) - 1];
+  }
+  // code[i] = how many thresholds lie below x[i]; all of them for NaN.
+  void count_below(uint8_t* code, const float* x, int64_t n) const {
+    int64_t i = 0;
+#if defined(__AVX512BW__)
+    const __m512 first = _mm512_set1_ps(tree_[0][0]), second = _mm512_loadu_ps(tree_[1]),
+                 third = _mm512_loadu_ps(tree_[2]), fourth = _mm512_loadu_ps(tree_[3]);
+    const __m512i one = _mm512_set1_epi32(1);
+    for (; i + 16 <= n; i += 16) {
+      const __m512 v = _mm512_loadu_ps(x + i);
+      const auto down = [&](__m512i node, const __m512& level) {
+        const __mmask16 right =
+            _mm512_cmp_ps_mask(v, _mm512_permutexvar_ps(node, level), _CMP_NLE_UQ);
+        const __m512i twice = _mm512_add_epi32(node, node);
+        return _mm512_mask_add_epi32(twice, right, twice, one);
+      };
+      __m512i node = _mm512_maskz_mov_epi32(_mm512_cmp_ps_mask(v, first, _CMP_NLE_UQ), one);
+      node = down(down(down(node, second), third), fourth);
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(code + i), _mm512_cvtepi32_epi8(node));
+    }
+#elif defined(__AVX2__)
+    const __m256 levels[4] = {_mm256_loadu_ps(tree_[0]), _mm256_loadu_ps(tree_[1]),
+                              _mm256_loadu_ps(tree_[2]), _mm256_loadu_ps(tree_[3])};
+    for (; i + 8 <= n; i += 8) {
+      const __m256 v = _mm256_loadu_ps(x + i);
+      __m256i node = _mm256_setzero_si256();
+      for (const __m256& level : levels) {
+        const __m256 right = _mm256_cmp_ps(v, _mm256_permutevar8x32_ps(level, node), _CMP_NLE_UQ);
+        node = _mm256_sub_epi32(_mm256_add_epi32(node, node), _mm256_castps_si256(right));
+      }
+      const __m128i words =
+          _mm_packus_epi32(_mm256_castsi256_si128(node), _mm256_extracti128_si256(node, 1));
+      _mm_storel_epi64(reinterpret_cast<__m128i*>(code + i), _mm_packus_epi16(words, words));
+    }
+#endif
+    for (; i < n; ++i) {
+      int node = 0;
+      for (int level = 0; level < 4; ++level) node = 2 * node + !(x[i] <= tree_[level][node]);
+      code[i] = static_cast<uint8_t>(node);
+    }
+  }
+
+ private:
+  float tree_[4][16] = {};  // [level][node]; a level has 1, 2, 4, 8 nodes
 };
 
 }  // namespace

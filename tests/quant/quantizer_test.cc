@@ -116,7 +116,8 @@ TEST_CASE("quantizer: a quantized folder is read as it was written, in every typ
           load(folder / "quantized", Quantizer(QuantSpec{"nf4", 64, true}));
         }).find("quantized already (int8, blocks of 64, double)") != std::string::npos);
   // Without a factory it is an error, not garbage.
-  CHECK(error_of([&] { load_model(folder / "quantized", {}); }).find("quantization_config") != std::string::npos);
+  CHECK(error_of([&] { load_model(folder / "quantized", {}); }).find("quantization_config") !=
+        std::string::npos);
 }
 
 TEST_CASE("quantizer: GPT-2 keeps its matrices transposed") {

@@ -124,7 +124,7 @@ TEST_CASE("schedules and optimizers that are not known are named") {
         }).find("constant, cosine, linear") != std::string::npos);
   OptimizerConfig c;
   c.name = "adamv";
-  CHECK(test::error_of([&] { make_optimizer(c, {}); }).find("adafactor, adamw, lion, sgd") !=
+  CHECK(test::error_of([&] { make_optimizer(c, {}); }).find("adafactor, adamw, adamw8bit, lion") !=
         std::string::npos);
 }
 
