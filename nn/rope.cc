@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <set>
 
 #include "engine/error.h"
 #include "nn/config_fields.h"
@@ -103,6 +104,10 @@ Rope make_rope(const Config& config, int64_t head_dim, int64_t max_positions) {
     check_fields(scaling, "rope_type '" + kind + "'", fields);
   };
   if (kind == "default") return rope;
+  static const std::set<std::string> kinds{"linear", "dynamic", "yarn", "llama3"};
+  require(kinds.count(kind) > 0,
+          "{}: rope_type '{}' is not supported (supported: default, linear, dynamic, yarn, llama3)",
+          scaling.file(), kind);
   require(scaling.has("factor"), "{}: the field 'factor' is missing; expected a number from 1",
           scaling.file());
   if (kind == "linear") {
@@ -120,12 +125,9 @@ Rope make_rope(const Config& config, int64_t head_dim, int64_t max_positions) {
     check({"attention_factor", "beta_fast", "beta_slow", "mscale", "mscale_all_dim",
            "original_max_position_embeddings", "truncate"});
     scale_yarn(rope, scaling, head_dim);
-  } else if (kind == "llama3") {
+  } else {
     check({"low_freq_factor", "high_freq_factor", "original_max_position_embeddings"});
     scale_llama3(rope.inv_freq, scaling);
-  } else {
-    fail("{}: rope_type '{}' is not supported (supported: default, linear, dynamic, yarn, llama3)",
-         scaling.file(), kind);
   }
   return rope;
 }

@@ -48,6 +48,8 @@ const std::set<std::string>& known_keys() {
       "peft_type", "peft_version", "task_type", "base_model_name_or_path", "revision",
       "inference_mode", "auto_mapping", "fan_in_fan_out", "init_lora_weights", "modules_to_save",
       "megatron_core", "qalora_group_size", "labels",
+      // How the base was held (the tools').
+      "lorikeet",
       // What prompt methods note of the base; it follows from the model.
       "token_dim", "num_layers", "num_attention_heads", "num_transformer_submodules",
       "tokenizer_name_or_path", "tokenizer_kwargs"};

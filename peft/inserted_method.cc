@@ -17,6 +17,15 @@ void PluggedIn::put_back(Model& model) const {
   model.visit_linears([&](Linear& l) { l.adapters() = linears_[i++]; });
 }
 
+void InsertedMethod::remember(Model& model) {
+  require(
+      !model.info().encoder_decoder(),
+      "{}: methods that insert prompts, prefixes or adapters are not there for encoder-decoders "
+      "yet; choose one inside linear layers (lora, ia3, adalora, ...), bitfit or full",
+      model.info().architecture);
+  without_ = std::make_unique<PluggedIn>(model);
+}
+
 void InsertedMethod::match_precision(const Model& model) {
   if (model.compute_dtype() != DType::f64) return;
   visit([](Parameter& p) { p.set(p.var.value().to(DType::f64)); });

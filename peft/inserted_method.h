@@ -23,7 +23,7 @@ class InsertedMethod : public Method {
 
  protected:
   // The first thing in attach, and the last: new parameters are f32, but f64 in an f64 model.
-  void remember(Model& model) { without_ = std::make_unique<PluggedIn>(model); }
+  void remember(Model& model);
   void match_precision(const Model& model);
 
  private:

@@ -133,8 +133,12 @@ Targets find_targets(Model& model, const Settings& settings,
       if (hit) continue;
       for (const Linear* l : linears)
         if (name_of(l->role()) == name) chosen.insert(l->name()), hit = true;
-      if (!hit) nothing_matches("target_modules", modules, name);
+      // HF PEFT's lists for a family name modules that only some of its models have; an adapter
+      // that was saved with such a list is held to its tensors instead.
+      const bool saved = settings.has("peft_type");
+      if (!hit && !saved) nothing_matches("target_modules", modules, name);
     }
+    if (chosen.empty()) nothing_matches("target_modules", modules, names.front());
   }
   narrow(chosen, settings);
   std::erase_if(linears, [&](const Linear* l) { return chosen.count(l->name()) == 0; });

@@ -18,8 +18,8 @@ struct Targets {
 // endings after a dot; a string is a regular expression for the whole name, or "all-linear" (all
 // linear layers but the head). Absent or empty: `usual`. Roles (q k v o qkv gate up down) are
 // understood too, where no module has that name. `exclude_modules` (matched likewise) and
-// `layers_to_transform` with `layers_pattern` narrow it down. Error when a name matches nothing; it
-// lists the module names that are near.
+// `layers_to_transform` with `layers_pattern` narrow it down. Error when a name matches nothing (of
+// a saved adapter: when none does); it lists the module names that are near.
 Targets find_targets(Model& model, const Settings& settings, const std::vector<std::string>& usual);
 
 // Whether a module's name is one of the names or ends with one after a dot.

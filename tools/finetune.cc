@@ -147,8 +147,8 @@ std::vector<Example> encode_train(const Options& o, const TaskData& t, const Mod
   const ModelInfo& info = model.info();
   const EncodeOptions e = encode_options(model, o.separator, o.max_length, o.truncate);
   require(e.max_length <= model.max_length(),
-          "--max-length {} is above the {} tokens that the model's context of {} leaves",
-          e.max_length, model.max_length(), info.max_positions);
+          "--max-length {} is above the model's context of {}, of which virtual tokens take {}",
+          e.max_length, info.max_positions, info.max_positions - model.max_length());
   require(t.kind != DataKind::plain_text || !info.encoder_decoder(),
           "{}: {} learns from input and output (.jsonl), not from plain text", o.train,
           info.architecture);

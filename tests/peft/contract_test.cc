@@ -87,6 +87,9 @@ const std::vector<ContractRow>& rows() {
        .settings = R"({"r": 2, "init_lora_weights": "orthogonal", "use_rslora": true,
                        "target_modules": "all-linear"})",
        .count = each([](int64_t in, int64_t out) { return 2 * (in + out); })},
+      {.method = "qlora",  // on a dense base; tests/quant/qlora_test.cc has the quantized one
+       .settings = R"({"r": 2})",
+       .count = each([](int64_t in, int64_t out) { return 2 * (in + out); })},
       {.method = "adalora",
        .settings = R"({"init_r": 3, "target_r": 1, "tinit": 3, "tfinal": 10, "deltaT": 2,
                        "target_modules": "all-linear"})",

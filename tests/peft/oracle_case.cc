@@ -33,22 +33,15 @@ struct Case {
 
 Case open_case(const std::filesystem::path& folder, const std::filesystem::path& base) {
   const auto vectors = SafetensorsFile::open(folder / "vectors.safetensors");
-  OracleBatch batch = read_batch(*vectors, "in.");
   LoadOptions options;
-  options.task = batch.class_labels.empty() ? Task::causal_lm : Task::classification;
-  Case c{folder, vectors, std::move(batch), load_model(base, options), read_adapter_config(folder),
-         nullptr};
+  options.task = task_of(Config::load(base));
+  Case c{folder, vectors, {}, load_model(base, options), read_adapter_config(folder), nullptr};
+  c.batch = read_batch(*vectors, "in.", c.model().info());
   c.method = load_adapter(folder, c.config, c.model());
   return c;
 }
 
-Tensor logits_of(const Case& c) {
-  const NoGrad no_grad;
-  ModelInput in = c.batch.input();
-  const Var h = c.model().hidden(in);
-  if (!c.batch.class_labels.empty()) return c.model().class_logits(h, in.packing).value();
-  return c.model().lm_logits(h).value();
-}
+Tensor logits_of(const Case& c) { return logits_of(c.model(), c.batch); }
 
 // Padding is not computed; the rows of virtual tokens in front are compared from their document's
 // first real token on.
@@ -63,7 +56,8 @@ double logits_error(const Case& c, const Tensor& logits) {
   // gives first, or not at all.
   const int64_t documents = static_cast<int64_t>(c.batch.packing.offsets.size()) - 1;
   const int64_t front = by_token ? (logits.dim(0) - rows) / documents : 0;
-  const int64_t length = by_token ? c.vectors->get("in.input_ids").dim(1) : 0;
+  const char* read = c.model().info().encoder_decoder() ? "in.labels" : "in.input_ids";
+  const int64_t length = by_token ? c.vectors->get(read).dim(1) : 0;
   const int64_t given = by_token ? expected.dim(1) - length : 0;
   if (by_token && (logits.dim(0) != rows + front * documents || (given != 0 && given != front)))
     return kInfinity;
@@ -193,12 +187,12 @@ std::string unsupported(const std::filesystem::path& adapter, const std::filesys
                    [&](const MethodInfo& m) { return m.peft_type == type; }))
     return "method " + type;
   const Config config = Config::load(base);
-  const std::string model = config.string("model_type", ""), architecture = config.architecture();
+  const std::string model = config.string("model_type", "");
   const auto models = known_model_types();
   if (std::find(models.begin(), models.end(), model) == models.end()) return "model " + model;
-  if (architecture.find("ForTokenClassification") != std::string::npos ||
-      architecture.find("ForConditionalGeneration") != std::string::npos)
-    return architecture;
+  // peft/inserted_method.cc refuses them.
+  if (model == "t5" && (type == "PREFIX_TUNING" || type == "PROMPT_TUNING" || type == "P_TUNING"))
+    return type + " on T5";
   return "";
 }
 
