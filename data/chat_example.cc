@@ -160,7 +160,7 @@ ChatExample encode_chat_example(const Tokenizer& tokenizer, const ChatTemplate& 
 
 std::vector<int32_t> encode_chat_prompt(const Tokenizer& tokenizer, const ChatTemplate& chat,
                                         const jinja::Value& messages, const jinja::Value& tools) {
-  const auto ids = tokenizer.encode(chat.render(messages, true, tools).text, false);
+  auto ids = tokenizer.encode(chat.render(messages, true, tools).text, false);
   require(!ids.empty(), "the chat template ({}) makes no text of the conversation", chat.name());
   refuse_double_bos(tokenizer, chat, ids, "the prompt");
   return ids;

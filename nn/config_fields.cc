@@ -54,12 +54,15 @@ bool stands_for_nothing(const nlohmann::json& value) {
 }  // namespace
 
 void check_fields(const Config& config, const std::string& who, const ConfigFields& fields) {
-  for (const auto& [key, value] : config.json().items()) {
+  for (const auto& entry : config.json().items()) {
+    // (clang 14 captures no structured bindings.)
+    const std::string& key = entry.key();
+    const nlohmann::json& value = entry.value();
     if (value.is_null()) continue;
     bool known = false;
     for (const ConfigFields* table : {&fields, &common()}) {
       const auto it = std::find_if(table->only.begin(), table->only.end(),
-                                   [&](const auto& entry) { return entry.first == key; });
+                                   [&](const auto& field) { return field.first == key; });
       if (!known && it != table->only.end()) {
         const auto allowed = nlohmann::json::parse(it->second);
         require(std::find(allowed.begin(), allowed.end(), value) != allowed.end(),

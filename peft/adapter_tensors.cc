@@ -17,7 +17,7 @@ AdapterTensors::AdapterTensors(const std::filesystem::path& file)
 Tensor AdapterTensors::take(const std::string& name, const Shape& shape, DType like) {
   require(has(name), "{}: tensor '{}' is missing; the adapter does not fit this base model", file_,
           name);
-  const Tensor t = tensors_->get(name);
+  Tensor t = tensors_->get(name);
   require(t.shape() == shape,
           "{}: tensor '{}' is {}, but this base model and adapter_config.json ask for {}", file_,
           name, t.shape(), shape);

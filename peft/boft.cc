@@ -28,7 +28,7 @@ class BoftPart : public LinearAdapter {
       blocks.push_back(cayley(scale(add(m, scale(transpose(m), -1.0f)), 0.5f)));
     }
     // s scales the product, not the bias that inner adds.
-    const Var y = mul_row(inner(rotate_blocks(x, blocks)), s_.var);
+    Var y = mul_row(inner(rotate_blocks(x, blocks)), s_.var);
     if (!linear.has_bias()) return y;
     const Var bias = cast(linear.bias().var, s_.var.dtype());
     return add_row(y, add(bias, scale(mul(bias, view(s_.var, bias.shape())), -1.0f)));

@@ -22,7 +22,7 @@ class DoraPart : public LoraPart {
   // With g = m / ||W0 + s B A||: y = g (W0 x + s B A x) + b, where W0 x + b is the inner result.
   Var forward(const Linear& linear, const Var& x, const Inner& inner) override {
     const Var g = mul(m_.var, norm(linear, true));
-    const Var y = mul_row(sum(x, inner(x)), g);
+    Var y = mul_row(sum(x, inner(x)), g);
     if (!linear.has_bias()) return y;
     const Var b = cast(linear.bias().var, g.dtype());
     return add_row(y, add(b, scale(mul(b, g), -1.0f)));

@@ -85,7 +85,7 @@ void multiply_codes(const Tensor& y, const Tensor& x, const Quantized& w, const 
 
 Tensor forward(const Tensor& x, const Quantized& w, const Tensor& bias) {
   const int64_t in = w.shape[1], out = w.shape[0], rows = x.numel() / in;
-  const Tensor y = Tensor::empty({rows, out}, x.dtype());
+  Tensor y = Tensor::empty({rows, out}, x.dtype());
   const CategoryScope workspace(Category::workspace);
   if (takes_codes(x, w) && in / w.spec.block_size <= 2048) {
     multiply_codes(y, x, w, bias);
@@ -105,7 +105,7 @@ Tensor forward(const Tensor& x, const Quantized& w, const Tensor& bias) {
 
 Tensor input_gradient(const Tensor& dy, const Quantized& w, const Shape& x_shape) {
   const int64_t in = w.shape[1], out = w.shape[0];
-  const Tensor dx = Tensor::empty(x_shape, dy.dtype());
+  Tensor dx = Tensor::empty(x_shape, dy.dtype());
   const CategoryScope workspace(Category::workspace);
   const int64_t block = w.spec.block_size;
   const int64_t step = std::min(in, std::max<int64_t>(1, kPanel / out / block) * block);

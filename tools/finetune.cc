@@ -33,7 +33,7 @@ struct Options {
 // What a flag's text means, by the kind of the option's default.
 nlohmann::json option_value(const MethodOption& option, const std::string& text) {
   const auto kind = nlohmann::json::parse(option.value);
-  const auto parsed = nlohmann::json::parse(text, nullptr, false);
+  auto parsed = nlohmann::json::parse(text, nullptr, false);
   if (kind.is_object()) {
     require(parsed.is_object(), "--{} is '{}'; expected a JSON object such as {{\"q_proj\": 4}}",
             option.flag, text);

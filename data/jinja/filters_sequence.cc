@@ -140,7 +140,8 @@ Value map(const Value& v, Arguments& args) {
     args.budget->spend(weight_of(item) + rest.weight());
     if (by_attribute) {
       Value found = reach(item, path);
-      out.push_back(found.is_undefined() && !otherwise.is_none() ? otherwise : std::move(found));
+      if (found.is_undefined() && !otherwise.is_none()) found = otherwise;
+      out.push_back(std::move(found));
     } else {
       Arguments each = rest;
       out.push_back(apply_filter(name, item, each));

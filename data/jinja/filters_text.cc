@@ -50,7 +50,7 @@ Value truncated(double v, const Value& otherwise) {
 }
 
 Value to_int(const Value& v, Arguments& args) {
-  const Value otherwise = args.take("default", int64_t{0});
+  Value otherwise = args.take("default", int64_t{0});
   const int64_t base = as_integer(args.take("base", int64_t{10}), "the base");
   require(base >= 2 && base <= 36, "int: the base is {}, expected 2 to 36", base);
   require_defined(v);
@@ -63,7 +63,7 @@ Value to_int(const Value& v, Arguments& args) {
 }
 
 Value to_float(const Value& v, Arguments& args) {
-  const Value otherwise = args.take("default", 0.0);
+  Value otherwise = args.take("default", 0.0);
   require_defined(v);
   if (is_number(v)) return as_double(v);
   if (v.string())

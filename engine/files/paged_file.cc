@@ -47,7 +47,7 @@ Tensor PagedFile::take(const Shape& shape, DType dtype) {
   const size_t bytes = bytes_for(shape, dtype);
   invariant(taken_ + bytes <= bytes_, "a paged file of {} bytes has no place for {} more", bytes_,
             bytes);
-  const Tensor t = Tensor::mapped(shape, dtype, data_ + taken_, shared_from_this());
+  Tensor t = Tensor::mapped(shape, dtype, data_ + taken_, shared_from_this());
   taken_ += bytes;
   return t;
 }

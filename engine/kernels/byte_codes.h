@@ -33,6 +33,7 @@ inline float encode_block(uint8_t* codes, const T* x, int64_t n, const StepTable
     for (int64_t i = 0; i < count; ++i) {
       const float v = static_cast<float>(x[at + i]) * factor;
       const float low = v > -1.0f ? v : -1.0f, inside = low < 1.0f ? low : 1.0f;
+      // Not below 0, so adding a half rounds it. NOLINTNEXTLINE(bugprone-incorrect-roundings)
       step[i] = static_cast<int32_t>((inside + 1.0f) * 0.5f * 65535.0f + 0.5f);
     }
     for (int64_t i = 0; i < count; ++i) codes[at + i] = code[step[i]];

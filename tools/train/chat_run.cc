@@ -86,8 +86,7 @@ Conversation::Conversation(Model& model, const Tokenizer& tokenizer, const ChatT
 std::string Conversation::answer(const std::string& message) {
   messages_.push_back(chat_message("user", message));
   const auto prompt = encode_chat_prompt(tokenizer_, chat_, jinja::make_sequence(messages_));
-  const std::string text =
-      cut_answer(tokenizer_.decode(generate(model_, {prompt}, options_)[0]), end_);
+  std::string text = cut_answer(tokenizer_.decode(generate(model_, {prompt}, options_)[0]), end_);
   messages_.push_back(chat_message("assistant", text));
   return text;
 }
