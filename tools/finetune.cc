@@ -227,11 +227,11 @@ void finetune(CLI::App& app, Options o) {
       data.labels);
   model.visit_linears([&](Linear& linear) {
     const auto* w = dynamic_cast<QuantizedWeight*>(&linear.weight());
-    require(
-        !w || !method->selects(w->name()),
-        "--method {} trains '{}', which is quantized and cannot be trained; leave --quant out, or "
-        "choose a method that adds weights (lora, qlora)",
-        info.name, w->name());
+    if (w && method->selects(w->name()))
+      fail(
+          "--method {} trains '{}', which is quantized and cannot be trained; leave --quant out, "
+          "or choose a method that adds weights (lora, qlora)",
+          info.name, w->name());
   });
   method->attach(model, o.run.seed);
   // Virtual tokens take a part of the context.
