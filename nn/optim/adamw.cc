@@ -1,21 +1,9 @@
 // AdamW (Loshchilov and Hutter 2019), SGD with momentum, and Lion (Chen et al. 2023).
-#include "engine/cpu.h"
 #include "engine/kernels/optimizer.h"
 #include "nn/optim/kinds.h"
 
 namespace lk {
 namespace {
-
-// Calls f(isa, A{}) for a master parameter's dtype.
-template <class F>
-void on_master(const Var& p, F&& f) {
-  on_float(p.dtype(), [&](auto isa, auto type) {
-    if constexpr (std::is_same_v<decltype(type), bf16>)
-      invariant(false, "a trainable parameter in bf16: masters are f32");
-    else
-      f(isa, type);
-  });
-}
 
 class AdamW : public Optimizer {
  public:

@@ -1,6 +1,5 @@
 // AdamW and Lion with states in 8-bit blocks: 8-bit Optimizers via Block-wise Quantization
 // (Dettmers et al. 2021, arXiv:2110.02861). Small tensors keep theirs in f32.
-#include "engine/cpu.h"
 #include "engine/kernels/optimizer_8bit.h"
 #include "nn/optim/kinds.h"
 
@@ -47,17 +46,6 @@ class Moment {
  public:
   StateList codes, absmax, plain;
 };
-
-// Calls f(isa, A{}) for the dtype of a parameter, f32 or f64.
-template <class F>
-void on_master(const Var& p, F&& f) {
-  on_float(p.dtype(), [&](auto isa, auto type) {
-    if constexpr (std::is_same_v<decltype(type), bf16>)
-      invariant(false, "a trainable parameter in bf16: masters are f32");
-    else
-      f(isa, type);
-  });
-}
 
 class AdamW8bit : public Optimizer {
  public:

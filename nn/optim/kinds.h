@@ -1,6 +1,7 @@
 // The makers of the optimizers, one file each, and what they keep their states in.
 #pragma once
 
+#include "engine/cpu.h"
 #include "engine/files/paged_file.h"
 #include "nn/optim/optimizer.h"
 
@@ -22,6 +23,17 @@ std::unique_ptr<Optimizer> make_paged_adamw8bit(const OptimizerConfig& config,
                                                 std::vector<ParamGroup> groups);
 std::unique_ptr<Optimizer> make_lion8bit(const OptimizerConfig& config,
                                          std::vector<ParamGroup> groups);
+
+// Calls f(isa, A{}) for the dtype of a parameter, f32 or f64.
+template <class F>
+void on_master(const Var& p, F&& f) {
+  on_float(p.dtype(), [&](auto isa, auto type) {
+    if constexpr (std::is_same_v<decltype(type), bf16>)
+      invariant(false, "a trainable parameter in bf16: masters are f32");
+    else
+      f(isa, type);
+  });
+}
 
 // States of one kind, one per parameter, zero at the start, counted as optimizer memory.
 class StateList {

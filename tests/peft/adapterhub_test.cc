@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "engine/files/json.h"
@@ -80,8 +79,7 @@ TEST_CASE("AdapterHub's adapters, a few of each kind, UniPELT without padding") 
 }
 
 TEST_CASE("AdapterHub's adapters: logits, loss, gradients, files") {
-  const char* given = std::getenv("ORACLE_DIR");
-  const std::filesystem::path root = given ? given : "../shared/oracle";
+  const std::filesystem::path root = test::oracle_folder();
   if (!std::filesystem::exists(root / "index.json")) {
     fmt::print("skipped: there is no {} (set ORACLE_DIR)\n", (root / "index.json").string());
     return;

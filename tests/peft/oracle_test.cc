@@ -3,19 +3,14 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "engine/files/json.h"
+#include "tests/oracle.h"
 #include "tests/peft/oracle_case.h"
 
 namespace lk {
 namespace {
-
-std::filesystem::path oracle_folder() {
-  const char* given = std::getenv("ORACLE_DIR");
-  return given ? given : "../shared/oracle";
-}
 
 TEST_CASE("adapters shipped from the reference") {
   const std::filesystem::path root = "tests/oracle/peft";
@@ -34,7 +29,7 @@ TEST_CASE("adapters shipped from the reference") {
 }
 
 TEST_CASE("the reference's adapters: logits, loss, gradients, files, merged weights") {
-  const std::filesystem::path root = oracle_folder();
+  const std::filesystem::path root = test::oracle_folder();
   if (!std::filesystem::exists(root / "index.json")) {
     fmt::print("skipped: there is no {} (set ORACLE_DIR)\n", (root / "index.json").string());
     return;

@@ -67,8 +67,7 @@ TEST_CASE("prompt tuning as HF PEFT saved it") {
     check_case("tests/oracle/peft", std::string("prompt-") + type, std::string("base-") + type);
 }
 TEST_CASE("prefixes and prompts that encoders made, as HF PEFT saved them") {
-  const char* dir = std::getenv("ORACLE_DIR");
-  const std::filesystem::path root = std::filesystem::path(dir ? dir : "../shared/oracle") / "peft";
+  const std::filesystem::path root = test::oracle_folder() / "peft";
   if (!std::filesystem::exists(root)) {
     MESSAGE("skipped: no " << root.string());
     return;

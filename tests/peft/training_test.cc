@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <regex>
 #include <set>
@@ -128,8 +127,7 @@ void walk(const std::filesystem::path& root) {
 
 TEST_CASE("training: adapters as the reference trains them") {
   walk("tests/oracle");
-  const char* given = std::getenv("ORACLE_DIR");
-  const std::filesystem::path root = given ? given : "../shared/oracle";
+  const std::filesystem::path root = test::oracle_folder();
   if (std::filesystem::exists(root / "index.json"))
     walk(root);
   else

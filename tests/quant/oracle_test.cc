@@ -1,7 +1,6 @@
 // The topic `quantization` of the reference vectors, bytes, codes and restored values to the bit:
 // some cases that lie here, and all of the folder that ORACLE_DIR names, a line each. A kind of
 // case that is not known is a failure.
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "autograd/ops.h"
@@ -205,8 +204,7 @@ TEST_CASE("quantization: some reference cases") {
 }
 
 TEST_CASE("quantization: every reference case") {
-  const char* given = std::getenv("ORACLE_DIR");
-  const std::filesystem::path folder = given ? given : "../shared/oracle";
+  const std::filesystem::path folder = test::oracle_folder();
   if (!std::filesystem::exists(folder / "index.json")) {
     MESSAGE("skipped: " << folder.string() << " is not there");
     return;

@@ -57,8 +57,7 @@ std::vector<Example> encode_chat(const Tokenizer& tokenizer, const ChatTemplate&
 
 Scores score_chat(Model& model, const Tokenizer& tokenizer, const ChatTemplate& chat,
                   const ChatData& data, const ScoreOptions& o) {
-  const size_t count = o.limit > 0 ? std::min(data.records.size(), static_cast<size_t>(o.limit))
-                                   : data.records.size();
+  const size_t count = o.count_of(data.records.size());
   const EndOfTurn end = end_of_turn(tokenizer, chat);
   GenerateOptions g;
   g.max_new_tokens = o.max_new_tokens;

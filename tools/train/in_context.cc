@@ -20,15 +20,19 @@ struct Items {
   References references;  // of texts
 };
 
+const std::string& words_for(const std::string& label, const InContextOptions& o) {
+  const auto words = o.verbalizer.find(label);
+  return words == o.verbalizer.end() ? label : words->second;
+}
+
 Items read_items(const std::filesystem::path& file, const InContextOptions& o) {
   Items items;
   if (data_kind(file) == DataKind::class_tsv) {
     for (const ClassRecord& r : read_class_tsv(file).records) {
-      const auto words = o.verbalizer.find(r.label);
       items.fields.push_back({{"text", r.text_a},
                               {"text_a", r.text_a},
                               {"text_b", r.text_b},
-                              {"label", words == o.verbalizer.end() ? r.label : words->second}});
+                              {"label", words_for(r.label, o)}});
       items.references.push_back({r.label});
     }
   } else if (data_kind(file) == DataKind::text_jsonl) {
@@ -166,18 +170,17 @@ Scores choose_classes(OpenModel& open, const PromptTemplate& text, const Items& 
   std::vector<std::vector<int32_t>> choices;
   int64_t longest = 0;
   for (const std::string& label : labels) {
-    const auto words = o.verbalizer.find(label);
-    choices.push_back(open.tokenizer.encode(
-        (blank ? " " : "") + (words == o.verbalizer.end() ? label : words->second), false));
+    choices.push_back(open.tokenizer.encode((blank ? " " : "") + words_for(label, o), false));
     longest = std::max(longest, static_cast<int64_t>(choices.back().size()));
   }
   Scores scores;
   std::vector<int32_t> by_mean, by_sum, expected;
+  ChoiceScores nothing;  // when the text is N/A
   for (size_t i = 0; i < count; ++i) {
     const Fields& query = items.fields[i];
     const ChoiceScores given = score_choices(open, prompter.write(query, i, longest), choices);
-    ChoiceScores nothing;
-    if (o.calibrate) {
+    // Without examples its prompt is the same each time.
+    if (o.calibrate && (o.shots > 0 || i == 0)) {
       Fields empty = query;
       for (const char* slot : {"text", "text_a", "text_b"}) empty[slot] = "N/A";
       nothing = score_choices(open, prompter.write(empty, i, longest), choices);
@@ -242,9 +245,7 @@ Scores score_in_context(OpenModel& open, const std::filesystem::path& data,
   std::optional<Selector> selector;
   if (o.shots > 0) selector.emplace(open, text, pool, o);
   Prompter prompter(open, text, pool, selector ? &*selector : nullptr);
-  const size_t count = options.limit > 0
-                           ? std::min(items.fields.size(), static_cast<size_t>(options.limit))
-                           : items.fields.size();
+  const size_t count = options.count_of(items.fields.size());
   Scores scores;
   if (classes) {
     std::vector<std::string>

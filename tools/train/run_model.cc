@@ -26,10 +26,6 @@ std::vector<std::string> config_labels(const Config& config) {
   return out;
 }
 
-size_t count_of(size_t records, const ScoreOptions& o) {
-  return o.limit > 0 ? std::min(records, static_cast<size_t>(o.limit)) : records;
-}
-
 // The likeliest class of each row.
 std::vector<int32_t> best_classes(const Tensor& logits) {
   std::vector<int32_t> out;
@@ -134,7 +130,7 @@ Scores score_answers(Model& model, const Tokenizer& tokenizer, const Answers& an
 Scores score_text(Model& model, const Tokenizer& tokenizer, const TextData& data,
                   const ScoreOptions& o) {
   const EncodeOptions encode = encode_options(model, o);
-  const size_t count = count_of(data.records.size(), o);
+  const size_t count = o.count_of(data.records.size());
   Answers answers;
   for (size_t i = 0; i < count; ++i) {
     answers.examples.push_back(encode_pair_example(tokenizer, data, data.records[i], encode));
@@ -151,7 +147,7 @@ Scores score_class(Model& model, const Tokenizer& tokenizer, const ClassData& da
                    const std::vector<std::string>& labels, const ScoreOptions& o) {
   const NoGrad no_grad;
   const EncodeOptions encode = encode_options(model, o);
-  const size_t count = count_of(data.records.size(), o);
+  const size_t count = o.count_of(data.records.size());
   std::vector<Example> examples;
   for (size_t i = 0; i < count; ++i)
     examples.push_back(encode_class_example(tokenizer, data, data.records[i], labels, encode));
@@ -181,7 +177,7 @@ Scores score_tagged(Model& model, const Tokenizer& tokenizer, const TaggedData& 
                     const std::vector<std::string>& labels, const ScoreOptions& o) {
   const NoGrad no_grad;
   const EncodeOptions encode = encode_options(model, o);
-  const size_t count = count_of(data.sentences.size(), o);
+  const size_t count = o.count_of(data.sentences.size());
   std::vector<TaggedExample> examples;
   for (size_t i = 0; i < count; ++i)
     examples.push_back(encode_tagged(tokenizer, data, data.sentences[i], labels, encode));

@@ -1,6 +1,7 @@
 // Opening what a person points at: a base folder, with an adapter folder where one is given.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -43,7 +44,10 @@ struct ScoreOptions {
   int64_t max_new_tokens = 96, max_length = 0, limit = 0;  // limit > 0: the first records only
   bool truncate = false;
   int64_t num_beams = 1;
-  std::string chat_template = {};  // a .jinja instead of the model's own
+  std::string chat_template = {};          // a .jinja instead of the model's own
+  size_t count_of(size_t records) const {  // how many of them are scored
+    return limit > 0 ? std::min(records, static_cast<size_t>(limit)) : records;
+  }
 };
 Scores score(OpenModel& open, const std::filesystem::path& data, const ScoreOptions& options);
 EncodeOptions encode_options(const Model& model, const ScoreOptions& options);
