@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <deque>
 #include <fstream>
+#include <list>
 #include <mutex>
 #include <string>
 #include <unordered_map>
-#include <vector>
 
 #include "engine/error.h"
 
@@ -23,9 +24,15 @@ size_t size_class(size_t bytes) {
   return (bytes + step - 1) / step * step;
 }
 
+struct Block {
+  void* data;
+  size_t size;
+};
+
 struct Pool {
   std::mutex mutex;
-  std::unordered_map<size_t, std::vector<void*>> free_blocks;
+  std::list<Block> idle;  // freed, kept for reuse; the one that has lain longest comes first
+  std::unordered_map<size_t, std::deque<std::list<Block>::iterator>> by_size;  // in idle's order
   MemoryStats stats;
 };
 
@@ -37,12 +44,15 @@ Pool& pool() {
 
 thread_local Category g_category = Category::activations;
 
-void release_locked(Pool& p) {
-  for (auto& [size, blocks] : p.free_blocks) {
-    for (void* block : blocks) std::free(block);
-    blocks.clear();
+// Gives back the blocks that have lain longest until at most `keep` bytes are idle.
+void release_down_to(Pool& p, int64_t keep) {
+  while (p.stats.cached > keep && !p.idle.empty()) {
+    const Block oldest = p.idle.front();
+    p.by_size[oldest.size].pop_front();
+    p.idle.pop_front();
+    p.stats.cached -= static_cast<int64_t>(oldest.size);
+    std::free(oldest.data);
   }
-  p.stats.cached = 0;
 }
 
 }  // namespace
@@ -70,7 +80,7 @@ void reset_memory_peak() {
 
 void release_cached_memory() {
   const std::lock_guard lock(pool().mutex);
-  release_locked(pool());
+  release_down_to(pool(), 0);
 }
 
 void* allocate(size_t bytes, Category category) {
@@ -78,19 +88,21 @@ void* allocate(size_t bytes, Category category) {
   Pool& p = pool();
   const std::lock_guard lock(p.mutex);
   void* data = nullptr;
-  auto& blocks = p.free_blocks[size];
-  if (!blocks.empty()) {
-    data = blocks.back();
+  const auto n = static_cast<int64_t>(size);
+  if (auto& blocks = p.by_size[size]; !blocks.empty()) {
+    data = blocks.back()->data;
+    p.idle.erase(blocks.back());
     blocks.pop_back();
-    p.stats.cached -= static_cast<int64_t>(size);
+    p.stats.cached -= n;
   } else {
-    // Batches of many lengths would leave blocks of every size behind: what lies idle stays below
-    // what is in use.
-    constexpr int64_t kIdle = 64 << 20;
-    if (p.stats.cached > p.stats.total_live / 2 + kIdle) release_locked(p);
+    // Batches of many lengths leave blocks of every size behind: all memory together stays near the
+    // most that was ever in use at once.
+    constexpr int64_t kSlack = 32 << 20;
+    const int64_t limit = p.stats.most_live + p.stats.most_live / 16 + kSlack;
+    release_down_to(p, std::max<int64_t>(limit - p.stats.total_live - n, 0));
     data = std::aligned_alloc(kAlignment, size);
     if (!data) {
-      release_locked(p);
+      release_down_to(p, 0);
       data = std::aligned_alloc(kAlignment, size);
     }
     if (!data)
@@ -101,11 +113,11 @@ void* allocate(size_t bytes, Category category) {
           size, name_of(category), p.stats.total_live);
   }
   const auto c = static_cast<size_t>(category);
-  const auto n = static_cast<int64_t>(size);
   p.stats.live[c] += n;
   p.stats.peak[c] = std::max(p.stats.peak[c], p.stats.live[c]);
   p.stats.total_live += n;
   p.stats.total_peak = std::max(p.stats.total_peak, p.stats.total_live);
+  p.stats.most_live = std::max(p.stats.most_live, p.stats.total_live);
   return data;
 }
 
@@ -113,7 +125,7 @@ void deallocate(void* data, size_t bytes, Category category) noexcept {
   const size_t size = size_class(std::max<size_t>(bytes, 1));
   Pool& p = pool();
   const std::lock_guard lock(p.mutex);
-  p.free_blocks[size].push_back(data);
+  p.by_size[size].push_back(p.idle.insert(p.idle.end(), {data, size}));
   const auto n = static_cast<int64_t>(size);
   p.stats.cached += n;
   p.stats.live[static_cast<size_t>(category)] -= n;

@@ -30,7 +30,9 @@ Category current_category();
 struct MemoryStats {
   std::array<int64_t, kCategories> live{}, peak{};  // bytes
   int64_t total_live = 0, total_peak = 0;           // total_peak: of the sum, not the sum of peaks
-  int64_t cached = 0;                               // freed, kept for reuse
+  int64_t most_live = 0;                            // as total_peak, which no reset touches
+  int64_t cached = 0;  // freed, kept for reuse: the total stays within most_live / 16 + 32 MiB of
+                       // most_live
 };
 MemoryStats memory_stats();
 void reset_memory_peak();
