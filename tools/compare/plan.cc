@@ -13,6 +13,11 @@ namespace {
 
 using Options = std::map<std::string, std::string>;  // flag to value; "" for a bare flag
 
+void require_free(const std::string& name, const std::string& at) {
+  require(name != "output" && name != "resume" && name != "seed" && name != "config",
+          "{} is set by compare itself; leave it out", at);
+}
+
 std::string scalar(const toml::node& node, const std::string& where) {
   if (const auto text = node.value_exact<std::string>()) return *text;
   if (const auto whole = node.value_exact<int64_t>()) return std::to_string(*whole);
@@ -25,8 +30,7 @@ void read_options(Options& out, const toml::table& table, const std::string& whe
   for (const auto& [key, node] : table) {
     const std::string name(key.str()), at = fmt::format("{}: '{}'", where, name);
     if (name == "name" || name == "seeds") continue;
-    require(name != "output" && name != "resume" && name != "seed" && name != "config",
-            "{} is set by compare itself; leave it out", at);
+    require_free(name, at);
     if (const auto flag = node.value_exact<bool>()) {
       if (*flag)
         out[name] = "";
@@ -54,6 +58,18 @@ std::vector<uint64_t> read_seeds(const toml::node& node, const std::string& wher
   return seeds;
 }
 
+// "key=value", as a quoted string in the file; "key=false" leaves a flag out.
+void apply_change(Options& out, const std::string& change) {
+  const size_t equals = change.find('=');
+  require(equals != std::string::npos && equals > 0, "--set {}: expected KEY=VALUE", change);
+  const std::string key = change.substr(0, equals), value = change.substr(equals + 1);
+  require_free(key, fmt::format("--set {}: '{}'", change, key));
+  if (value == "false")
+    out.erase(key);
+  else
+    out[key] = value == "true" ? "" : value;
+}
+
 std::string folder_name(const std::string& name) {
   std::string out;
   for (const char c : name) {
@@ -69,7 +85,7 @@ std::string folder_name(const std::string& name) {
 
 }  // namespace
 
-ComparePlan read_plan(const std::filesystem::path& file) {
+ComparePlan read_plan(const std::filesystem::path& file, const std::vector<std::string>& changes) {
   toml::table root;
   try {
     root = toml::parse_file(file.string());
@@ -95,6 +111,7 @@ ComparePlan read_plan(const std::filesystem::path& file) {
   Options common;
   if (const toml::table* options = root["options"].as_table())
     read_options(common, *options, where + ": [options]");
+  for (const std::string& change : changes) apply_change(common, change);
 
   const toml::array* runs = root["run"].as_array();
   require(runs && !runs->empty(), "{}: there is no [[run]]", where);

@@ -32,7 +32,9 @@ struct ComparePlan {
   std::vector<Run> runs;  // seeds of a row follow one another
 };
 
-// Error with file and line or key where something is missing, doubled or of the wrong type.
-ComparePlan read_plan(const std::filesystem::path& file);
+// `changes`: "key=value" over what [options] says; a row's own options still win. Error with file
+// and line or key where something is missing, doubled or of the wrong type.
+ComparePlan read_plan(const std::filesystem::path& file,
+                      const std::vector<std::string>& changes = {});
 
 }  // namespace lk

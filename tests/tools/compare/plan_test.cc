@@ -46,6 +46,30 @@ seeds = [7]
                                                            "--seed=7"});
 }
 
+TEST_CASE("compare: options of the command line win over the file's, a row's over both") {
+  const test::TempDir dir;
+  test::write_file(dir / "plan.toml", R"(
+metric = "accuracy"
+[options]
+train = "a.tsv"
+truncate = true
+epochs = 2
+[[run]]
+name = "x"
+epochs = 3
+)");
+  const ComparePlan plan =
+      read_plan(dir / "plan.toml", {"train=b=c.tsv", "truncate=false", "bf16=true", "epochs=4"});
+  CHECK(plan.runs[0].arguments ==
+        std::vector<std::string>{"--bf16", "--epochs=3", "--train=b=c.tsv", "--seed=0"});
+  for (const char* bad : {"train", "=x"})
+    CHECK(test::error_of([&] { read_plan(dir / "plan.toml", {bad}); }).find("expected KEY=VALUE") !=
+          std::string::npos);
+  CHECK(test::error_of([&] {
+          read_plan(dir / "plan.toml", {"seed=1"});
+        }).find("set by compare itself") != std::string::npos);
+}
+
 TEST_CASE("compare: a plan that cannot be is named by file and line or key") {
   const test::TempDir dir;
   const auto says = [&](const std::string& text, const std::string& words) {
