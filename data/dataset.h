@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,8 @@ ClassData read_class_tsv(const std::filesystem::path& file);
 // {"input": ..., "output": ...}, and where there are several right answers {"references": [...]}
 struct TextRecord {
   std::string input, output;
-  std::vector<std::string> references;  // at least the output
+  std::map<std::string, std::string> fields;  // every key that holds a string, but the output
+  std::vector<std::string> references;        // at least the output
   int64_t line = 0;
 };
 struct TextData {
