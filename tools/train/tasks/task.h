@@ -21,9 +21,9 @@ namespace lk {
 
 // What the command line says of a task. An adapter remembers the part that its data is read with.
 struct TaskOptions {
-  std::string chat_template;                      // a .jinja instead of the model's own
-  std::string template_text;                      // of a record; "": the kind's own
-  std::map<std::string, std::string> verbalizer;  // label to the words that stand for it
+  std::string chat_template = {};                      // a .jinja instead of the model's own
+  std::string template_text = {};                      // of a record; "": the kind's own
+  std::map<std::string, std::string> verbalizer = {};  // label to the words that stand for it
   // The masking of plain text: the share of the tokens to be told, and of these the shares that the
   // mask and a random token take the place of.
   double mlm_probability = 0.15, mask_replace = 0.8, random_replace = 0.1;
