@@ -26,9 +26,9 @@ ClassData read_class_tsv(const std::filesystem::path& file);
 // {"input": ..., "output": ...}, and where there are several right answers {"references": [...]}
 struct TextRecord {
   std::string input, output;
-  std::map<std::string, std::string> fields;  // every key that holds a string, but the output
-  std::vector<std::string> references;        // at least the output
+  std::vector<std::string> references;  // at least the output
   int64_t line = 0;
+  std::map<std::string, std::string> fields = {};  // each key with a string, but the output
 };
 struct TextData {
   std::filesystem::path file;

@@ -70,11 +70,12 @@ std::unique_ptr<Method> start_from(const Options& o, const MethodInfo& info, con
   require(o.variant.empty() && std::all_of(o.method_flags.begin(), o.method_flags.end(),
                                            [](const auto& flag) { return flag.second.empty(); }),
           "--start-from takes the adapter's settings as they are; leave the method's options out");
-  for (const char* key : {"prompt_placement", "num_virtual_tokens"})
-    require(!ours.has("prompt_placement") || ours.text("prompt_placement") == "before" ||
-                start.settings.json()[key] == ours.json()[key],
-            "--start-from {}: {} is {} there, the template needs {}", o.start_from, key,
-            start.settings.json()[key].dump(), ours.json()[key].dump());
+  if (ours.has("prompt_placement") && ours.text("prompt_placement") == "template")
+    for (const char* key : {"prompt_placement", "num_virtual_tokens"}) {
+      const auto theirs = start.settings.json().value(key, nlohmann::json());
+      require(theirs == ours.json()[key], "--start-from {}: {} is {} there, the template needs {}",
+              o.start_from, key, theirs.dump(), ours.json()[key].dump());
+    }
   if (ours.has("lorikeet")) start.settings.set("lorikeet", ours.json()["lorikeet"]);
   return load_adapter(o.start_from, start, model);
 }

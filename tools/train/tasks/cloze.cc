@@ -114,8 +114,6 @@ class ClozeClasses : public Cloze {
   ClozeClasses(const std::filesystem::path& file, const TaskOptions& o,
                const std::vector<std::string>& labels)
       : Cloze(file, o.template_text), verbalizer_(o.verbalizer) {
-    require(!o.template_text.empty(),
-            "--verbalizer: a masked language model needs a --template with a [MASK] too");
     require(template_.has_mask(), "the template '{}' has no [MASK]; nothing is asked", text_);
     const ClassData data = read_class_tsv(file);
     labels_ = labels.empty() ? data.labels() : labels;
@@ -255,8 +253,10 @@ TaskKind cloze_task() {
                (q.data == DataKind::text_jsonl || (q.data == DataKind::class_tsv && q.worded));
       },
       [](const auto& file, const TaskOptions& o, const auto& labels) -> std::unique_ptr<TaskData> {
-        if (data_kind(file) == DataKind::class_tsv)
-          return std::make_unique<ClozeClasses>(file, o, labels);
+        const bool classes = data_kind(file) == DataKind::class_tsv;
+        require(!classes || !o.template_text.empty(),
+                "--verbalizer: a masked language model needs a --template with a [MASK] too");
+        if (classes) return std::make_unique<ClozeClasses>(file, o, labels);
         require(o.verbalizer.empty(), "--verbalizer is for labels (.tsv); {} has answers",
                 file.string());
         return std::make_unique<ClozeFacts>(file, o);

@@ -157,6 +157,16 @@ TEST_CASE("classes by words: what cannot be is named") {
   says({.template_text = "{text} [MASK] {label}"}, "which this model does not know");
   says({.template_text = "{body} {label}"}, "train.tsv:1: the template's slot {body}");
   says({.verbalizer = {{"good", "fine"}}}, "no word for the label 'bad'");
+  CHECK(test::error_of([] { find_task_kind("coize"); }).find("(known: classes, cloze, choices,") !=
+        std::string::npos);
+  const auto remembered = [](const char* text) {
+    return test::error_of(
+        [&] { remembered_task(Settings(nlohmann::json::parse(text), "adapter_config.json")); });
+  };
+  CHECK(remembered(R"({"lorikeet": {"task": {"name": "coize"}}})").find("'coize'") !=
+        std::string::npos);
+  CHECK(remembered(R"({"lorikeet": {"task": {"name": "cloze", "template": 3}}})")
+            .find("adapter_config.json: 'lorikeet.task' is") != std::string::npos);
 }
 
 }  // namespace
