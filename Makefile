@@ -44,7 +44,7 @@ NVCC_FLAGS := -std=c++20 -O3 -I. --expt-relaxed-constexpr -DFMT_USE_CONSTEXPR=1 
 AMX_SRC    := $(wildcard engine/kernels/amx/*.cc)
 LIB_SRC    := $(filter-out $(KERNEL_SRC) $(AMX_SRC),$(shell find $(LIB_DIRS) -name '*.cc' 2>/dev/null | sort))
 TOOL_SRC   := $(wildcard tools/*.cc)
-TOOL_LIB   := $(wildcard tools/*/*.cc)
+TOOL_LIB   := $(wildcard tools/*/*.cc tools/*/*/*.cc)
 TEST_SRC   := $(shell find tests -name '*.cc' | sort)
 TESTS      ?= $(filter %_test.cc,$(TEST_SRC))
 TEST_LIB   := $(filter-out %_test.cc,$(TEST_SRC))

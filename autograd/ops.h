@@ -124,6 +124,12 @@ Var linear_cross_entropy(const Var& x, const Var& weight, const Var& bias,
                          std::span<const int32_t> labels);
 // The same from logits [B, C].
 Var cross_entropy(const Var& logits, std::span<const int32_t> labels);
+// Row by row, without the sum: log softmax(logits)[label], [B, C] -> [B], f32 (f64 beside f64); no
+// label may be -100.
+Var label_log_prob(const Var& logits, std::span<const int32_t> labels);
+// -log(1 - p + epsilon) of log-probabilities log p, f32 or f64: what makes a token less likely
+// (Welleck et al. 2019, arXiv:1908.04319).
+Var unlikelihood(const Var& log_p, double epsilon);
 // Sum over rows of KL(softmax(target) || softmax(logits)), both [B, C]; the target is a constant.
 Var kl_divergence(const Var& logits, const Tensor& target);
 Var sum(const Var& x);             // -> f32 [1] (f64 beside f64)

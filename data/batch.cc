@@ -151,6 +151,11 @@ Batch make_batch(std::span<const Example* const> examples, int64_t round_to) {
         b.source_positions.push_back(static_cast<int32_t>(t));
       b.source_offsets.push_back(static_cast<int32_t>(b.source_ids.size()));
     }
+    if (!e->slots.empty()) {
+      const size_t end = e->source_ids.empty() ? b.ids.size() : b.source_ids.size();
+      b.slots.resize(end - e->slots.size(), -1);
+      b.slots.insert(b.slots.end(), e->slots.begin(), e->slots.end());
+    }
     b.class_labels.push_back(e->class_label);
     b.labelled += e->class_label != -100;
   }
@@ -176,6 +181,22 @@ Batch make_batch(std::span<const Example* const> examples, int64_t round_to) {
     }
   }
   if (!types) b.type_ids.clear();
+  if (!b.slots.empty())
+    b.slots.resize(b.source_ids.empty() ? b.ids.size() : b.source_ids.size(), -1);
+  return b;
+}
+
+Batch make_choice_batch(std::span<const Example* const> examples) {
+  std::vector<const Example*> all;
+  std::vector<int32_t> records{0};
+  for (const Example* e : examples) {
+    all.push_back(e);
+    for (const Example& wrong : e->wrong) all.push_back(&wrong);
+    records.push_back(static_cast<int32_t>(all.size()));
+  }
+  Batch b = make_batch(all);
+  b.records = std::move(records);
+  b.labelled = static_cast<int64_t>(examples.size());
   return b;
 }
 

@@ -17,7 +17,15 @@ struct Example {
   std::vector<int32_t> ids, labels, type_ids;
   int32_t class_label = -100;
   std::vector<int32_t> source_ids = {};
-  int64_t length() const { return static_cast<int64_t>(ids.size() + source_ids.size()); }
+  // Empty, or for each token that is read first (of source_ids, where there are such): the number
+  // of the virtual token that takes its place, -1 for none.
+  std::vector<int32_t> slots = {};
+  std::vector<Example> wrong = {};  // what else could have been the answer
+  int64_t length() const {
+    auto tokens = static_cast<int64_t>(ids.size() + source_ids.size());
+    for (const Example& e : wrong) tokens += e.length();
+    return tokens;
+  }
 };
 
 // Documents in one row: offsets [B + 1]. The last document may be padding up to a round number of
@@ -25,6 +33,9 @@ struct Example {
 struct Batch {
   std::vector<int32_t> ids, positions, labels, type_ids, offsets, class_labels;
   std::vector<int32_t> source_ids, source_positions, source_offsets;  // empty without an encoder
+  std::vector<int32_t> slots;  // of ids, or of source_ids where there are such; may be empty
+  // [R + 1] documents of each record, where some are its wrong answers; the first is right.
+  std::vector<int32_t> records;
   int64_t labelled = 0;     // tokens (or documents, for classes) that carry a label
   int64_t real_tokens = 0;  // without padding
 };
@@ -58,6 +69,8 @@ std::vector<Example> encode_text(const Tokenizer& tokenizer, const std::filesyst
                                  int64_t context, int32_t eos_id);
 
 Batch make_batch(std::span<const Example* const> examples, int64_t round_to = 32);
+// The examples with their wrong answers; labelled counts the examples.
+Batch make_choice_batch(std::span<const Example* const> examples);
 
 // The batches of one epoch, each a list of example indices: of `batch_size` examples, or as many as
 // fit into `token_budget` tokens (> 0). A function of (seed, epoch) alone. By length: neighbours in

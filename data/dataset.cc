@@ -89,6 +89,8 @@ TextData read_text_jsonl(const std::filesystem::path& file) {
     TextRecord r;
     r.line = number;
     r.input = string_field(record, "input", where);
+    for (const auto& [key, value] : record.items())
+      if (value.is_string() && key != "output") r.fields[key] = value.get<std::string>();
     if (record.contains("references")) {
       require(record["references"].is_array(),
               "{}: \"references\" is {}, expected a list of strings", where,

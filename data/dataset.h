@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,7 @@ struct TextRecord {
   std::string input, output;
   std::vector<std::string> references;  // at least the output
   int64_t line = 0;
+  std::map<std::string, std::string> fields = {};  // each key with a string, but the output
 };
 struct TextData {
   std::filesystem::path file;

@@ -32,10 +32,27 @@ Var put_before(const Var& tokens, const Var& embedded, Packing& packing) {
     if (count > 0 && !packing.labels.empty() && !packing.first_labels.empty())
       out.labels[static_cast<size_t>(out.offsets.back() + count - 1)] = packing.first_labels[b];
     move(packing.type_ids, out.type_ids, 0);
+    move(packing.slots, out.slots, -1);
     out.offsets.push_back(static_cast<int32_t>(rows.size()));
   }
   if (count == 0) out.first_labels = packing.first_labels;
   packing = std::move(out);
+  return gather_rows(concat_rows({cast(tokens, embedded.dtype()), embedded}), rows);
+}
+
+Var put_into_slots(const Var& tokens, const Var& embedded, Packing& packing) {
+  require(!packing.slots.empty(),
+          "the adapter's virtual tokens stand in a template ([P]), and this text has no place for "
+          "them; read it through the template that the adapter was trained with");
+  const auto count = static_cast<int32_t>(tokens.dim(0));
+  std::vector<int32_t> rows;  // of [tokens; embedded]
+  for (size_t t = 0; t < packing.slots.size(); ++t) {
+    const int32_t slot = packing.slots[t];
+    require(slot < count, "the template has {} or more virtual tokens, the adapter {}", slot + 1,
+            count);
+    rows.push_back(slot >= 0 ? slot : count + static_cast<int32_t>(t));
+  }
+  packing.slots.clear();
   return gather_rows(concat_rows({cast(tokens, embedded.dtype()), embedded}), rows);
 }
 

@@ -75,6 +75,9 @@ struct Packing {
   // [B] or empty: the first token of each document where it counts as a label (-100 elsewhere),
   // for what is put before it to predict.
   std::vector<int32_t> first_labels = {};
+  // [T] or empty: the number of the virtual token that takes a token's place, -1 for none. An
+  // InputAdapter that fills them clears it.
+  std::vector<int32_t> slots = {};
   int64_t tokens() const { return offsets.empty() ? 0 : offsets.back(); }
 };
 
@@ -97,5 +100,7 @@ class EmbeddedAdapter : public Adapter {
 // What most input adapters do: puts tokens [P, d] (any float dtype) before every document. They
 // take the document's first P positions and type 0, and carry no label but a first label.
 Var put_before(const Var& tokens, const Var& embedded, Packing& packing);
+// Or puts each where the packing's slots say. Error where there are none, or they name others.
+Var put_into_slots(const Var& tokens, const Var& embedded, Packing& packing);
 
 }  // namespace lk

@@ -22,6 +22,9 @@ Var Model::run_input_adapters(Var x, Packing& packing,
                   fits(packing.labels) && fits(packing.type_ids),
               "an input adapter made {} rows, but {} positions", tokens, packing.positions.size());
   }
+  require(packing.slots.empty(),
+          "the template has virtual tokens ([P]), and no adapter fills their places; --method "
+          "ptuning and prompt train such");
   const auto last = std::max_element(packing.positions.begin(), packing.positions.end());
   require(last == packing.positions.end() || *last < info_.max_positions,
           "a text has {} tokens{}, more than the model's context of {}", *last + 1,

@@ -64,8 +64,9 @@ void save_hub_adapter(const std::filesystem::path& folder, Model& model, Method&
   config["model_class"] = model.info().architecture;
   config["model_type"] = model.info().model_type;
   if (!base.empty()) config["model_name"] = base;
-  const bool classifier = !model.head_modules().empty();
-  config["lorikeet"]["task_type"] = classifier ? "SEQ_CLS" : "CAUSAL_LM";
+  if (method.settings().has("lorikeet"))
+    config["lorikeet"].update(method.settings().json()["lorikeet"]);
+  config["lorikeet"]["task_type"] = task_type(model.info());
   config["lorikeet"]["labels"] = labels;
   std::vector<NamedTensor> adapter, head;
   method.write(adapter);
@@ -84,6 +85,7 @@ AdapterConfig read_hub_config(const json& file, const std::string& name) {
   json settings{{"adapterhub", file}};
   for (const char* key : {"task_type", "labels", "train_norms"})
     if (ours.contains(key)) settings[key] = ours[key];
+  if (!ours.empty()) settings["lorikeet"] = ours;
   AdapterConfig out{&find_method("adapterhub"),
                     Settings(settings, name),
                     file.value("model_name", std::string()),

@@ -108,7 +108,7 @@ MethodInfo c3a_info() {
                {"", "block_size_pattern", "{}", ""},
                {"init", "init_weights", "\"xavier_uniform\"",
                 "true (zeros), gaussian, xavier_uniform or kaiming_uniform"},
-               {"variant", "variant", "\"original\"", "whose gradient: original or hf", "\"hf\""}}),
+               {"", "variant", "\"original\"", "whose gradient: original or hf", "\"hf\""}}),
           make_method<C3a>};
 }
 

@@ -26,13 +26,14 @@ MethodInfo houlsby_info() {
             "authors), swish (AdapterHub), relu, gelu, tanh"},
            {"adapter-init-std", "init_std", "0.001", "of the first weights, cut at two of it"},
            {"adapter-dropout", "dropout", "0.0", "on what the adapter adds"},
-           {"train-norms", "train_norms", "true", "train the base's norms too"}},
+           {"train-norms", "train_norms", "true", "train the base's norms too"},
+           {"", "init_weights", "\"houlsby\"", ""}},
           [](const Settings& s) {
             return make_hub_method(
                 s, hub_bottleneck({{"mh_adapter", true},
                                    {"output_adapter", true},
                                    {"original_ln_before", false},
-                                   {"init_weights", "houlsby"},
+                                   {"init_weights", s.text("init_weights")},
                                    {"init_std", s.number("init_std", 0, 10)},
                                    {"dropout", s.number("dropout", 0, 0.99)},
                                    {"reduction_factor", s.number("reduction_factor", 1e-6, 1e6)},

@@ -110,7 +110,7 @@ MethodInfo ia3_info() {
           3e-3,
           with_target_options({{"feedforward-modules", "feedforward_modules", "null",
                                 "those of the targets whose input is scaled, not the output"},
-                               {"variant", "variant", "\"hf\"", "hf, original or adapterhub"},
+                               {"", "variant", "\"hf\"", "hf, original or adapterhub"},
                                {"", "init_ia3_weights", "true", ""}},
                               false),
           make_method<Ia3>};

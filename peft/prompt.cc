@@ -22,19 +22,22 @@
 namespace lk {
 namespace {
 
-// Puts the prompt before every document.
+// Puts the prompt before every document, or into its template.
 class Prompt : public InputAdapter {
  public:
-  Prompt(int64_t count, int64_t d) : values_("prompt_embeddings", {count, d}) {}
+  Prompt(int64_t count, int64_t d, bool in_template)
+      : values_("prompt_embeddings", {count, d}), in_template_(in_template) {}
   Var forward(const Var& embedded, Packing& packing) override {
-    return put_before(values_.var, embedded, packing);
+    return in_template_ ? put_into_slots(values_.var, embedded, packing)
+                        : put_before(values_.var, embedded, packing);
   }
-  int64_t positions_taken() const override { return values_.shape[0]; }
+  int64_t positions_taken() const override { return in_template_ ? 0 : values_.shape[0]; }
   void visit(const ParameterVisitor& f) override { f(values_); }
   Parameter& values() { return values_; }
 
  private:
   Parameter values_;
+  bool in_template_;
 };
 
 class PromptTuning : public PromptMethod {
@@ -60,7 +63,7 @@ class PromptTuning : public PromptMethod {
   void attach(Model& model, uint64_t seed) override {
     remember(model);
     const int64_t count = virtual_tokens(model), d = model.info().hidden_size;
-    prompt_ = std::make_shared<Prompt>(count, d);
+    prompt_ = std::make_shared<Prompt>(count, d, in_template());
     initialise(model, seed);
     model.input_adapters().push_back(prompt_);
     describe(model, d, model.info().heads);
@@ -145,7 +148,8 @@ MethodInfo prompt_info() {
            {"prompt-random-init", "prompt_random_init", "\"normal\"",
             "for RANDOM: normal, uniform, uniform_positive"},
            {"prompt-vocab-limit", "prompt_vocab_limit", "0",
-            "sample among the first tokens only; 0: all, with repetition"}},
+            "sample among the first tokens only; 0: all, with repetition"},
+           {"", "prompt_placement", "\"before\"", ""}},
           [](const Settings& settings) -> std::unique_ptr<Method> {
             return std::make_unique<PromptTuning>(settings);
           }};

@@ -19,6 +19,14 @@ int64_t PromptMethod::virtual_tokens(const Model& model) const {
   return count;
 }
 
+bool PromptMethod::in_template() const {
+  const std::string placement = settings_.text("prompt_placement");
+  require(placement == "before" || placement == "template",
+          "{}: prompt_placement is '{}'; expected before or template", settings_.source(),
+          placement);
+  return placement == "template";
+}
+
 std::vector<int32_t> repeated(const std::vector<int32_t>& ids, int64_t count) {
   std::vector<int32_t> out;
   for (int64_t i = 0; i < count; ++i) out.push_back(ids[static_cast<size_t>(i) % ids.size()]);

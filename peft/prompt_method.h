@@ -27,6 +27,9 @@ class PromptMethod : public InsertedMethod {
   void describe(const Model& model, int64_t token_dim, int64_t heads);
   // num_virtual_tokens; Error where the context has no room left for a text.
   int64_t virtual_tokens(const Model& model) const;
+  // prompt_placement: whether the virtual tokens stand at the slots of a template (P-tuning's [P])
+  // instead of before the text.
+  bool in_template() const;
   Settings settings_;
 };
 

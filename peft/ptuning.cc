@@ -4,8 +4,8 @@
 // with MLP(x) = W2 relu(W1 x + b1) + b2. The authors' LSTM has two layers and h = d / 2 in each
 // direction. HF PEFT's default is an MLP of three matrices in place of it all:
 //   p = W4 relu(W2 relu(W0 e + b0) + b2) + b4                W0 [h, d], W2 [h, h], W4 [d, h]
-// p stands before the text. The encoder is for training alone: files hold p, as HF PEFT has it,
-// checkpoints the encoder.
+// p stands before the text, or anywhere in it: at the [P] of a template. The encoder is for
+// training alone: files hold p, as HF PEFT has it, checkpoints the encoder.
 #include "peft/ptuning.h"
 
 #include <nlohmann/json.hpp>
@@ -30,12 +30,13 @@ struct LstmDirection {
   void visit(const ParameterVisitor& f) { f(w_ih), f(w_hh), f(b_ih), f(b_hh); }
 };
 
-// Makes the virtual tokens [P, d] and puts them before every document.
+// Makes the virtual tokens [P, d] and puts them into every document.
 class EncodedPrompt : public InputAdapter {
  public:
   struct Options {
     int64_t count, d, hidden, layers;  // layers: of the LSTM; 0: HF PEFT's MLP
     float dropout;                     // between the LSTM's layers
+    bool in_template;                  // at its slots, instead of before the text
     const bool* training;
   };
   explicit EncodedPrompt(const Options& o)
@@ -78,9 +79,10 @@ class EncodedPrompt : public InputAdapter {
   }
 
   Var forward(const Var& embedded, Packing& packing) override {
-    return put_before(tokens(), embedded, packing);
+    return options_.in_template ? put_into_slots(tokens(), embedded, packing)
+                                : put_before(tokens(), embedded, packing);
   }
-  int64_t positions_taken() const override { return options_.count; }
+  int64_t positions_taken() const override { return options_.in_template ? 0 : options_.count; }
 
   void visit(const ParameterVisitor& f) override {
     if (weights_.empty()) return f(values_);
@@ -123,6 +125,7 @@ class PTuning : public PromptMethod {
         .hidden = settings_.integer("encoder_hidden_size", 1, 1 << 20),
         .layers = kind == "LSTM" ? layers : 0,
         .dropout = static_cast<float>(settings_.number("encoder_dropout", 0, 0.99)),
+        .in_template = in_template(),
         .training = &model.training});
     prompt_->initialise(seed);
     model.input_adapters().push_back(prompt_);
@@ -155,7 +158,8 @@ MethodInfo ptuning_info() {
            {"encoder-hidden", "encoder_hidden_size", "0",
             "width of the encoder; 0: d, or d / 2 in each direction of the LSTM"},
            {"encoder-layers", "encoder_num_layers", "2", "layers of the LSTM"},
-           {"encoder-dropout", "encoder_dropout", "0.0", "dropout between them"}},
+           {"encoder-dropout", "encoder_dropout", "0.0", "dropout between them"},
+           {"", "prompt_placement", "\"before\"", ""}},
           [](const Settings& settings) -> std::unique_ptr<Method> {
             return std::make_unique<PTuning>(settings);
           }};

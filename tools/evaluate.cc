@@ -1,20 +1,65 @@
 // Scores a model, with an adapter or without, on a data file.
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "engine/files/atomic_file.h"
 #include "peft/hub_method.h"
 #include "tools/train/cli.h"
 #include "tools/train/in_context.h"
 #include "tools/train/run_model.h"
+#include "tools/train/tasks/options.h"
 
 using namespace lk;
+
+namespace {
+
+std::string_view words_for(Task head) {
+  switch (head) {
+    case Task::classification:
+      return "classes for texts";
+    case Task::token_classification:
+      return "classes for tokens";
+    case Task::masked_lm:
+      return "head of a masked language model";
+    default:
+      return "head of a language model";
+  }
+}
+
+// The model, and the data as the task that it was trained on, or that fits it.
+struct Opened {
+  OpenModel model;
+  std::unique_ptr<TaskData> task;
+};
+
+Opened open_task(ModelSource source, const std::string& data, TaskOptions options, DType dtype) {
+  RememberedTask memory;
+  if (source.adapter_config) memory = remembered_task(source.adapter_config->settings);
+  const TaskKind& kind = task_kind(data, source.config, options, memory.kind);
+  const bool same = &kind == memory.kind;
+  if (same && options.template_text.empty()) options.template_text = memory.template_text;
+  if (same && options.verbalizer.empty()) options.verbalizer = memory.verbalizer;
+  const auto labels = same ? memory.labels : source.labels;
+  // A base is opened with the head that its data ask for, where its files have it.
+  if (!source.adapter_config && kind.head == Task::masked_lm) source.head = kind.head;
+  require(source.head == kind.head,
+          "{}: read as the task '{}', but the model has no {}; pass the --adapter trained on such "
+          "data",
+          data, kind.name, words_for(kind.head));
+  auto task = kind.make(data, options, labels);
+  OpenModel open = open_model(source, dtype);
+  task->open({*open.model, open.tokenizer, open.base, open.adapter});
+  return {std::move(open), std::move(task)};
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   CLI::App app("evaluate: score a model on a data file");
   std::string model, adapter, data, predictions;
   ScoreOptions o;
   InContextOptions shown;
-  std::vector<std::string> verbalizer;
+  TaskOptions task;
   DType dtype = DType::f32;
   bool gates = false;
   app.add_option("--model", model, "Hugging Face model folder; with --adapter it may be left out");
@@ -43,10 +88,6 @@ int main(int argc, char** argv) {
           .add_option("--shots", shown.shots, "examples in the prompt; 0 shows the template alone")
           ->check(CLI::NonNegativeNumber);
   in_context.add_option("--shots-from", shown.pool, "data that the examples are drawn from");
-  in_context.add_option(
-      "--template", shown.template_text,
-      "the text of an example, such as \"{text}\\nSentiment: {label}\\n\\n\"; slots: text, "
-      "text_a, text_b, label, or input, output; \\n is a line's end");
   in_context
       .add_option("--select", shown.selection,
                   "random: anew for each prompt; nearest: by embedding")
@@ -54,22 +95,29 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"random", "nearest"}));
   in_context.add_flag("--calibrate", shown.calibrate,
                       "subtract what a choice gets when the text is N/A");
-  in_context.add_option("--verbalizer", verbalizer, "label=words, for labels that read badly");
-  in_context.add_option("--seed", shown.seed, "of the choice of examples")->capture_default_str();
-  add_chat_template_option(app, o.chat_template);
+  add_task_options(app, task);
+  app.add_flag("--pseudo-perplexity", task.pseudo_perplexity,
+               "of plain text under a masked language model: mask each token by itself");
+  app.add_option("--seed", task.seed, "of the choice of examples, and of masking")
+      ->capture_default_str();
   app.add_flag("--gates", gates, "show how far the gates of UniPELT open, place by place");
   add_dtype_option(app, dtype);
   return run_tool(app, argc, argv, [&] {
-    OpenModel open = open_model(model, adapter, dtype);
-    for (const std::string& pair : verbalizer) {
-      const size_t equals = pair.find('=');
-      require(equals != std::string::npos, "--verbalizer {}: expected label=words", pair);
-      shown.verbalizer[pair.substr(0, equals)] = pair.substr(equals + 1);
+    const ModelSource source = find_model(model, adapter);
+    std::optional<Opened> opened;
+    std::optional<OpenModel> in_prompt;
+    Scores scores;
+    if (shots->count() > 0) {
+      shown.template_text = task.template_text;
+      shown.verbalizer = task.verbalizer;
+      shown.seed = task.seed;
+      in_prompt = open_model(source, dtype);
+      scores = score_in_context(*in_prompt, data, shown, o);
+    } else {
+      opened = open_task(source, data, task, dtype);
+      scores = opened->task->score(*opened->model.model, opened->model.tokenizer, o);
     }
-    for (size_t at = 0; (at = shown.template_text.find("\\n", at)) != std::string::npos; ++at)
-      shown.template_text.replace(at, 2, "\n");
-    const Scores scores =
-        shots->count() > 0 ? score_in_context(open, data, shown, o) : score(open, data, o);
+    const OpenModel& open = opened ? opened->model : *in_prompt;
     fmt::print("{}\n", scores.line());
     if (gates) {
       require(open.method != nullptr, "--gates: pass the --adapter whose gates are wanted");

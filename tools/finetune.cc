@@ -1,73 +1,34 @@
 // Fine-tunes a model folder on a data file with any method of the registry; writes an adapter.
 #include <algorithm>
-#include <map>
 #include <nlohmann/json.hpp>
-#include <optional>
 
 #include "engine/files/atomic_file.h"
 #include "engine/files/folder_lock.h"
-#include "engine/rng.h"
 #include "quant/bnb_files.h"
 #include "quant/quantized_weight.h"
-#include "tools/train/chat_run.h"
 #include "tools/train/cli.h"
-#include "tools/train/consistency.h"
+#include "tools/train/method_options.h"
 #include "tools/train/progress.h"
 #include "tools/train/quant_options.h"
 #include "tools/train/run_model.h"
+#include "tools/train/tasks/options.h"
+#include "tools/train/tasks/task.h"
 
 using namespace lk;
 
 namespace {
 
 struct Options {
-  std::string model, train, dev, method = "lora", separator = "\n", chat_template;
-  int64_t max_length = 0, samples = 3, dev_limit = 0, max_new_tokens = 96;
-  bool truncate = false, gradient_checkpointing = false, no_baseline = false;
+  std::string model, train, dev, method = "lora", variant, start_from;
+  int64_t samples = 3;
+  bool gradient_checkpointing = false, no_baseline = false;
   DType dtype = DType::f32;
   QuantOptions quant;
   TrainOptions run;
-  std::map<std::string, std::string> method_flags;  // flag to what was given
+  TaskOptions task;
+  ScoreOptions score;  // of --dev
+  MethodFlags method_flags;
 };
-
-// What a flag's text means, by the kind of the option's default.
-nlohmann::json option_value(const MethodOption& option, const std::string& text) {
-  const auto kind = nlohmann::json::parse(option.value);
-  auto parsed = nlohmann::json::parse(text, nullptr, false);
-  if (kind.is_object()) {
-    require(parsed.is_object(), "--{} is '{}'; expected a JSON object such as {{\"q_proj\": 4}}",
-            option.flag, text);
-    return parsed;
-  }
-  if (kind.is_null() || kind.is_array()) {
-    if (text == "all-linear" || text.find_first_of("*+?()[]|\\^$") != std::string::npos)
-      return text;
-    nlohmann::json list = nlohmann::json::array();
-    for (const std::string& item : CLI::detail::split(text, ',')) {
-      const auto number = nlohmann::json::parse(item, nullptr, false);
-      list.push_back(number.is_number_integer() ? number : nlohmann::json(item));
-    }
-    return list;
-  }
-  return parsed.is_discarded() || parsed.is_structured() ? nlohmann::json(text) : parsed;
-}
-
-// The settings of a method: its defaults, then what the command line gave.
-Settings method_settings(const MethodInfo& info, const std::map<std::string, std::string>& given) {
-  nlohmann::json values = nlohmann::json::object();
-  for (const MethodOption& option : info.options) {
-    values[option.key] = nlohmann::json::parse(option.value);
-    const auto found = given.find(option.flag);
-    if (found == given.end() || found->second.empty()) continue;
-    values[option.key] = option_value(option, found->second);
-  }
-  for (const auto& option : given)
-    require(option.second.empty() ||
-                std::any_of(info.options.begin(), info.options.end(),
-                            [&](const MethodOption& o) { return o.flag == option.first; }),
-            "--{} is no option of the method '{}'", option.first, info.name);
-  return Settings(values, "the command line");
-}
 
 void show_samples(const char* title, const Scores& scores, const std::vector<std::string>& inputs,
                   int64_t count) {
@@ -78,98 +39,77 @@ void show_samples(const char* title, const Scores& scores, const std::vector<std
                scores.outputs[i].empty() ? "(nothing)" : scores.outputs[i]);
 }
 
-// The data of a run, of whichever kind.
-struct TaskData {
-  DataKind kind;
-  ClassData train_class, dev_class;
-  TextData train_text, dev_text;
-  TaggedData train_tagged, dev_tagged;
-  ChatData train_chat, dev_chat;
-  std::optional<ChatTemplate> chat;
-  std::vector<std::string> labels, dev_inputs;
-};
-
-TaskData read_data(const Options& o) {
-  TaskData t;
-  t.kind = data_kind(o.train);
-  if (t.kind == DataKind::class_tsv) {
-    t.train_class = read_class_tsv(o.train);
-    t.labels = t.train_class.labels();
-    require(t.labels.size() >= 2, "{}: only the label '{}' occurs; a classifier needs two or more",
-            o.train, t.labels[0]);
-  } else if (t.kind == DataKind::tagged) {
-    t.train_tagged = read_tagged(o.train);
-    t.labels = t.train_tagged.labels();
-    require(t.labels.size() >= 2, "{}: only the tag '{}' occurs; a tagger needs two or more",
-            o.train, t.labels[0]);
-  } else if (t.kind == DataKind::text_jsonl) {
-    t.train_text = read_text_jsonl(o.train);
-  } else if (t.kind == DataKind::chat_jsonl) {
-    t.train_chat = read_chat_jsonl(o.train);
-  }
-  require(o.chat_template.empty() || t.kind == DataKind::chat_jsonl,
-          "--chat-template is for {{\"messages\"}} data; {} has none", o.train);
-  if (o.dev.empty()) return t;
-  require(data_kind(o.dev) == t.kind, "{} and {} are of different kinds", o.train, o.dev);
-  if (t.kind == DataKind::class_tsv) {
-    t.dev_class = read_class_tsv(o.dev);
-    for (const ClassRecord& r : t.dev_class.records) {
-      label_index(t.labels, t.dev_class, r);
-      t.dev_inputs.push_back(r.text_a + (r.text_b.empty() ? "" : " | " + r.text_b));
-    }
-  } else if (t.kind == DataKind::tagged) {
-    t.dev_tagged = read_tagged(o.dev);
-    for (const TaggedSentence& s : t.dev_tagged.sentences) {
-      std::string text;
-      for (const std::string& token : s.tokens) text += (text.empty() ? "" : " ") + token;
-      t.dev_inputs.push_back(text);
-    }
-  } else if (t.kind == DataKind::text_jsonl) {
-    t.dev_text = read_text_jsonl(o.dev);
-    for (const TextRecord& r : t.dev_text.records) t.dev_inputs.push_back(r.input);
-  } else if (t.kind == DataKind::chat_jsonl) {
-    t.dev_chat = read_chat_jsonl(o.dev);
-    for (const ChatRecord& r : t.dev_chat.records) t.dev_inputs.push_back(last_question(r));
-  }
-  return t;
-}
-
-Scores score_dev(const Options& o, const TaskData& t, Model& model, const Tokenizer& tokenizer) {
-  const ScoreOptions s{o.separator, o.max_new_tokens, o.max_length, o.dev_limit, o.truncate};
-  if (t.kind == DataKind::class_tsv) return score_class(model, tokenizer, t.dev_class, t.labels, s);
-  if (t.kind == DataKind::tagged) return score_tagged(model, tokenizer, t.dev_tagged, t.labels, s);
-  if (t.chat) return score_chat(model, tokenizer, *t.chat, t.dev_chat, s);
-  return score_text(model, tokenizer, t.dev_text, s);
-}
-
-std::vector<Example> encode_train(const Options& o, const TaskData& t, const Model& model,
-                                  const Tokenizer& tokenizer) {
-  const ModelInfo& info = model.info();
-  const EncodeOptions e = encode_options(model, o.separator, o.max_length, o.truncate);
+// The examples that train, no longer than the model takes.
+std::vector<Example> encode_train(const TaskData& task, const Model& model,
+                                  const Tokenizer& tokenizer, const ScoreOptions& options) {
+  const EncodeOptions e = encode_options(model, options);
+  const int64_t context = model.info().max_positions;
   require(e.max_length <= model.max_length(),
           "--max-length {} is above the model's context of {}, of which virtual tokens take {}",
-          e.max_length, info.max_positions, info.max_positions - model.max_length());
-  require(t.kind != DataKind::plain_text || !info.encoder_decoder(),
-          "{}: {} learns from input and output (.jsonl), not from plain text", o.train,
-          info.architecture);
-  std::vector<Example> out;
-  if (t.kind == DataKind::class_tsv)
-    for (const ClassRecord& r : t.train_class.records)
-      out.push_back(encode_class_example(tokenizer, t.train_class, r, t.labels, e));
-  else if (t.kind == DataKind::tagged)
-    for (const TaggedSentence& r : t.train_tagged.sentences)
-      out.push_back(encode_tagged(tokenizer, t.train_tagged, r, t.labels, e).example);
-  else if (t.kind == DataKind::text_jsonl)
-    for (const TextRecord& r : t.train_text.records)
-      out.push_back(encode_pair_example(tokenizer, t.train_text, r, e));
-  else if (t.chat)
-    out = encode_chat(tokenizer, *t.chat, t.train_chat, t.train_chat.records.size(), e);
-  else
-    out = encode_text(tokenizer, o.train, e.max_length, e.eos_id);
-  return out;
+          e.max_length, context, context - model.max_length());
+  return task.examples(model, tokenizer, e);
+}
+
+// Where the task's template has places for virtual tokens, the method's stand there.
+void place_virtual_tokens(Settings& settings, const MethodInfo& info, const TaskData& task) {
+  if (task.virtual_tokens() == 0) return;
+  require(settings.has("prompt_placement"),
+          "the template has {} virtual tokens ([P]), which --method {} does not train; ptuning and "
+          "prompt do",
+          task.virtual_tokens(), info.name);
+  settings.set("prompt_placement", "template");
+  settings.set("num_virtual_tokens", task.virtual_tokens());
+}
+
+// A saved adapter with what it learnt.
+std::unique_ptr<Method> start_from(const Options& o, const MethodInfo& info, const Settings& ours,
+                                   Model& model) {
+  AdapterConfig start = read_adapter_config(o.start_from);
+  require(start.info == &info, "--start-from {}: the adapter is of the method {}, not {}",
+          o.start_from, start.info->name, info.name);
+  require(o.variant.empty() && std::all_of(o.method_flags.begin(), o.method_flags.end(),
+                                           [](const auto& flag) { return flag.second.empty(); }),
+          "--start-from takes the adapter's settings as they are; leave the method's options out");
+  if (ours.has("prompt_placement") && ours.text("prompt_placement") == "template")
+    for (const char* key : {"prompt_placement", "num_virtual_tokens"}) {
+      const auto theirs = start.settings.json().value(key, nlohmann::json());
+      require(theirs == ours.json()[key], "--start-from {}: {} is {} there, the template needs {}",
+              o.start_from, key, theirs.dump(), ours.json()[key].dump());
+    }
+  if (ours.has("lorikeet")) start.settings.set("lorikeet", ours.json()["lorikeet"]);
+  return load_adapter(o.start_from, start, model);
+}
+
+std::unique_ptr<Method> attach_method(const Options& o, const MethodInfo& info,
+                                      const TaskKind& kind, const TaskData& task, Model& model,
+                                      const Tokenizer& tokenizer) {
+  Settings settings = method_settings(info, o.variant, o.method_flags);
+  remember(settings, o.quant);
+  remember(settings, kind, task.memory());
+  place_virtual_tokens(settings, info, task);
+  auto method = o.start_from.empty() ? info.make(settings) : start_from(o, info, settings, model);
+  model.visit_linears([&](Linear& linear) {
+    const auto* w = dynamic_cast<QuantizedWeight*>(&linear.weight());
+    if (w && method->selects(w->name()))
+      fail(
+          "--method {} trains '{}', which is quantized and cannot be trained; leave --quant out, "
+          "or choose a method that adds weights (lora, qlora)",
+          info.name, w->name());
+  });
+  if (!o.start_from.empty()) return method;
+  method->prepare(
+      [&](const std::string& text) {
+        const std::vector<TokenId> ids = tokenizer.encode(text, false);
+        return std::vector<int32_t>(ids.begin(), ids.end());
+      },
+      task.labels());
+  method->attach(model, o.run.seed);
+  return method;
 }
 
 void finetune(CLI::App& app, Options o) {
+  if (app.count("--method") == 0 && !o.start_from.empty())
+    o.method = read_adapter_config(o.start_from).info->name;
   const MethodInfo& info = find_method(o.method);
   if (app.count("--lr") == 0) {
     o.run.lr = info.default_lr;
@@ -180,15 +120,21 @@ void finetune(CLI::App& app, Options o) {
     o.quant.type = info.base_quant;
     o.quant.double_quant = true;
   }
-  TaskData data = read_data(o);
+  o.task.seed = o.run.seed;
+  const TaskKind& kind = task_kind(o.train, config, o.task);
+  const auto task = kind.make(o.train, o.task, {});
+  const std::vector<std::string> labels = task->labels();
+  require(o.dev.empty() || data_kind(o.dev) == data_kind(o.train),
+          "{} and {} are of different kinds", o.train, o.dev);
+  const auto dev = o.dev.empty() ? nullptr : kind.make(o.dev, o.task, labels);
   const FolderLock lock(o.run.output);
   save_options(app, o.run.output);
 
   LoadOptions load;
-  load.task = data.kind == DataKind::class_tsv ? Task::classification
-              : data.kind == DataKind::tagged  ? Task::token_classification
-                                               : Task::causal_lm;
-  load.labels = static_cast<int64_t>(data.labels.size());
+  load.task = kind.head;
+  const bool new_head =
+      load.task == Task::classification || load.task == Task::token_classification;
+  if (new_head) load.labels = static_cast<int64_t>(labels.size());
   load.compute = o.dtype;
   load.seed = o.run.seed;
   const auto quantizer = make_quantizer(o.quant, config);
@@ -202,40 +148,23 @@ void finetune(CLI::App& app, Options o) {
           tokenizer.vocab_size(), model.info().vocab_size);
   for (const std::string& name : loaded.initialised) fmt::print(stderr, "new weights: {}\n", name);
 
-  if (data.kind == DataKind::chat_jsonl)
-    data.chat = open_chat_template(o.model, "", o.chat_template, tokenizer);
+  for (TaskData* data : {task.get(), dev.get()})
+    if (data) data->open({model, tokenizer, o.model, ""});
   // Before anything slow: bad data is found here.
   const int64_t context = model.max_length();
-  std::vector<Example> examples = encode_train(o, data, model, tokenizer);
+  std::vector<Example> examples = encode_train(*task, model, tokenizer, o.score);
 
-  const bool scored = !data.dev_inputs.empty();
   Scores before;
-  if (scored && !o.no_baseline && data.labels.empty()) {
-    before = score_dev(o, data, model, tokenizer);
-    show_samples("Before, the base answers:", before, data.dev_inputs, o.samples);
+  // Virtual tokens in a template have no value yet.
+  if (dev && !o.no_baseline && !new_head && task->virtual_tokens() == 0) {
+    before = dev->score(model, tokenizer, o.score);
+    show_samples("Before, the base answers:", before, dev->inputs(), o.samples);
     fmt::print("  held out: {}\n\n", before.line());
   }
 
-  Settings settings = method_settings(info, o.method_flags);
-  remember(settings, o.quant);
-  const auto method = info.make(settings);
-  method->prepare(
-      [&](const std::string& text) {
-        const std::vector<TokenId> ids = tokenizer.encode(text, false);
-        return std::vector<int32_t>(ids.begin(), ids.end());
-      },
-      data.labels);
-  model.visit_linears([&](Linear& linear) {
-    const auto* w = dynamic_cast<QuantizedWeight*>(&linear.weight());
-    if (w && method->selects(w->name()))
-      fail(
-          "--method {} trains '{}', which is quantized and cannot be trained; leave --quant out, "
-          "or choose a method that adds weights (lora, qlora)",
-          info.name, w->name());
-  });
-  method->attach(model, o.run.seed);
+  const auto method = attach_method(o, info, kind, *task, model, tokenizer);
   // Virtual tokens take a part of the context.
-  if (model.max_length() < context) examples = encode_train(o, data, model, tokenizer);
+  if (model.max_length() < context) examples = encode_train(*task, model, tokenizer, o.score);
   int64_t tokens = 0;
   for (const Example& e : examples) tokens += e.length();
   fmt::print("{} examples, {} tokens; {}\n", examples.size(), tokens, model.info().architecture);
@@ -249,13 +178,18 @@ void finetune(CLI::App& app, Options o) {
              100.0 * static_cast<double>(trained) / static_cast<double>(total));
   std::fflush(stdout);
 
-  o.run.fingerprint = fmt::format("{} {} {} {}", o.model, info.name,
-                                  method->settings().json().dump(), name_of(o.dtype));
+  o.run.fingerprint =
+      fmt::format("{} {} {} {}{}{}", o.model, info.name, method->settings().json().dump(),
+                  name_of(o.dtype), described(o.task), o.start_from);
   const double consistency = method->consistency();
+  const BatchLoss loss = [&](Model& m, const Batch& batch) { return task->loss(m, batch); };
+  const Predict both = [&](Model& m, const Batch& batch) { return task->predict(m, batch); };
   const TrainResult result =
       train(model, parameter_groups(parameters, *method, o.run.weight_decay), examples,
-            consistency > 0 ? with_consistency(load.task, consistency) : loss_of(load.task), o.run,
-            method.get());
+            consistency > 0 ? with_consistency(both, consistency) : loss, o.run, method.get(),
+            [&](std::span<const Example* const> chosen, uint64_t number) {
+              return task->batch(chosen, number);
+            });
   require(!result.interrupted,
           "interrupted after step {}; go on with the same command and --resume", result.steps);
   fmt::print("trained {} steps in {}, {:.0f} tokens/s, last loss {:.4f}\n", result.steps,
@@ -264,12 +198,11 @@ void finetune(CLI::App& app, Options o) {
 
   method->finish_training();
   const std::filesystem::path adapter = o.run.output / "adapter";
-  save_adapter(adapter, model, *method, info, o.model, data.labels);
-  // Later the adapter is spoken to as it was trained.
-  if (data.chat) write_file_atomically(adapter / "chat_template.jinja", data.chat->text());
-  if (scored) {
-    const Scores after = score_dev(o, data, model, tokenizer);
-    show_samples("After:", after, data.dev_inputs, o.samples);
+  save_adapter(adapter, model, *method, info, o.model, labels);
+  task->save(adapter);
+  if (dev) {
+    const Scores after = dev->score(model, tokenizer, o.score);
+    show_samples("After:", after, dev->inputs(), o.samples);
     if (!before.values.empty()) fmt::print("  held out before: {}\n", before.line());
     fmt::print("  held out after:  {}\n", after.line());
     nlohmann::json results{{"method", info.name},
@@ -308,36 +241,32 @@ int main(int argc, char** argv) {
   for (const MethodInfo& m : methods())
     names += "\n  " + m.name + ": " + m.summary + " (" + m.paper + ")";
   app.add_option("--method", o.method, "what trains:" + names)->capture_default_str();
-  // A flag that several methods have is one option; its text names them.
-  std::map<std::string, std::map<std::string, std::string>> help;  // flag, text, methods
-  for (const MethodInfo& m : methods())
-    for (const MethodOption& option : m.options) {
-      if (option.flag.empty()) continue;
-      std::string& names_of_text =
-          help[option.flag][fmt::format("{} [{}]", option.help, option.value)];
-      names_of_text += (names_of_text.empty() ? "" : ", ") + m.name;
-    }
-  for (const auto& [flag, texts] : help) {
-    std::string description;
-    for (const auto& [text, methods_of_text] : texts)
-      description += (description.empty() ? "" : "\n") + text + " (" + methods_of_text + ")";
-    app.add_option("--" + flag, o.method_flags[flag], description);
-  }
-  app.add_option("--max-length", o.max_length, "most tokens of an example; 0: the model's context")
+  app.add_option("--variant", o.variant,
+                 "whose settings the method takes where it is not told: original (the authors'), "
+                 "hf, adapterhub; default: hf where HF PEFT has the method, else original "
+                 "(bin/inspect --variants METHOD)")
+      ->check(CLI::IsMember({"original", "hf", "adapterhub"}));
+  app.add_option("--start-from", o.start_from,
+                 "an adapter folder: go on from what it learnt, with its settings");
+  add_method_options(app, o.method_flags);
+  app.add_option("--max-length", o.score.max_length,
+                 "most tokens of an example; 0: the model's context")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
-  app.add_flag("--truncate", o.truncate, "cut longer examples instead of stopping");
-  app.add_option("--separator", o.separator, "between input and output")->capture_default_str();
-  add_chat_template_option(app, o.chat_template);
+  app.add_flag("--truncate", o.score.truncate, "cut longer examples instead of stopping");
+  app.add_option("--separator", o.score.separator, "between input and output")
+      ->capture_default_str();
+  add_task_options(app, o.task);
+  add_loss_options(app, o.task);
   app.add_flag("--gradient-checkpointing", o.gradient_checkpointing,
                "less memory for about a third more time");
   app.add_option("--samples", o.samples, "outputs shown before and after")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
-  app.add_option("--dev-limit", o.dev_limit, "score the first records of --dev only; 0: all")
+  app.add_option("--dev-limit", o.score.limit, "score the first records of --dev only; 0: all")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
-  app.add_option("--max-new-tokens", o.max_new_tokens, "of generated outputs")
+  app.add_option("--max-new-tokens", o.score.max_new_tokens, "of generated outputs")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
   app.add_flag("--no-baseline", o.no_baseline, "do not score the base first");

@@ -5,6 +5,7 @@
 #include "data/batch.h"
 #include "engine/files/safetensors.h"
 #include "peft/methods_table.h"
+#include "peft/variants.h"
 #include "tools/train/chat_run.h"
 #include "tools/train/cli.h"
 #include "tools/train/progress.h"
@@ -94,11 +95,14 @@ void inspect_data(const std::string& data, const std::string& model,
 
 int main(int argc, char** argv) {
   CLI::App app("inspect: what a model or adapter folder is, and what a data file becomes");
-  std::string folder, data, chat_template;
+  std::string folder, data, chat_template, variants;
   bool all = false, methods = false;
   int64_t count = 2;
   CLI::Option* folder_option = app.add_option("folder", folder, "model or adapter folder");
   app.add_flag("--methods", methods, "list the fine-tuning methods")->excludes(folder_option);
+  app.add_option("--variants", variants,
+                 "how the authors' code, HF PEFT and AdapterHub differ in a method")
+      ->excludes(folder_option);
   app.add_flag("--tensors", all, "list every tensor");
   app.add_option("--data", data, "show how records of this file are tokenized by the model");
   app.add_option("--count", count, "records of --data shown")
@@ -107,7 +111,8 @@ int main(int argc, char** argv) {
   add_chat_template_option(app, chat_template);
   return run_tool(app, argc, argv, [&] {
     if (methods) return fmt::print("{}", methods_table());
-    require(!folder.empty(), "name a model or adapter folder, or --methods");
+    if (!variants.empty()) return fmt::print("{}", variants_table(find_method(variants)));
+    require(!folder.empty(), "name a model or adapter folder, --methods or --variants METHOD");
     if (!data.empty()) return inspect_data(data, folder, chat_template, count);
     if (!std::filesystem::exists(std::filesystem::path(folder) / "adapter_config.json"))
       return inspect_model(folder, all);

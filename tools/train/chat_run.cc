@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "data/jinja/text.h"
+#include "tools/train/tasks/answers.h"
 
 namespace lk {
 namespace {

@@ -3,12 +3,6 @@
 #include "autograd/ops.h"
 
 namespace lk {
-namespace {
-
-struct Prediction {
-  Var logits;  // [n, C] or, of the labelled tokens, [n, C] or [n, V]
-  std::vector<int32_t> labels;
-};
 
 Prediction predict(Model& model, const Batch& batch, Task task) {
   ModelInput in = as_input(batch);
@@ -26,11 +20,9 @@ Prediction predict(Model& model, const Batch& batch, Task task) {
           labels};
 }
 
-}  // namespace
-
-BatchLoss with_consistency(Task task, double weight) {
+BatchLoss with_consistency(const Predict& predict, double weight) {
   return [=](Model& model, const Batch& batch) {
-    const Prediction one = predict(model, batch, task), two = predict(model, batch, task);
+    const Prediction one = predict(model, batch), two = predict(model, batch);
     const Var apart = add(kl_divergence(one.logits, two.logits.value()),
                           kl_divergence(two.logits, one.logits.value()));
     return add(cross_entropy(one.logits, one.labels), scale(apart, static_cast<float>(weight)));

@@ -4,6 +4,7 @@
 #include <limits>
 #include <numeric>
 #include <optional>
+#include <span>
 
 #include "data/metrics.h"
 #include "data/prompt_template.h"
@@ -106,28 +107,38 @@ class Prompter {
   Prompter(OpenModel& open, const PromptTemplate& text, const Items& pool, const Selector* selector)
       : open_(open), text_(text), pool_(pool), selector_(selector) {}
 
-  std::vector<int32_t> write(const Fields& query, size_t number, int64_t room) {
+  // A prompt for each query, all behind the examples of the first.
+  std::vector<std::vector<int32_t>> write(const std::vector<Fields>& queries, size_t number,
+                                          int64_t room) {
     std::vector<size_t> shots;
-    if (selector_) shots = selector_->choose(query, number);
+    if (selector_) shots = selector_->choose(queries[0], number);
     const int64_t most = open_.model->max_length() - room;
     for (size_t first = 0;; ++first) {
-      std::string whole;
-      for (size_t s = first; s < shots.size(); ++s) whole += text_.example(pool_.fields[shots[s]]);
-      whole += text_.prompt(query);
-      // A blank before the answer belongs to its first token.
-      if (!whole.empty() && whole.back() == ' ') whole.pop_back();
-      std::vector<int32_t> ids = open_.tokenizer.encode(whole, true);
-      if (static_cast<int64_t>(ids.size()) <= most) return ids;
+      std::vector<std::vector<int32_t>> prompts;
+      size_t longest = 0;
+      for (const Fields& query : queries) {
+        prompts.push_back(prompt(query, std::span(shots).subspan(first)));
+        longest = std::max(longest, prompts.back().size());
+      }
+      if (static_cast<int64_t>(longest) <= most) return prompts;
       require(first < shots.size(),
               "record {}: the prompt has {} tokens without any example; with its answer that is "
               "above the {} that the model takes",
-              number + 1, ids.size(), open_.model->max_length());
+              number + 1, longest, open_.model->max_length());
       ++left_out_;
     }
   }
   int64_t left_out() const { return left_out_; }
 
  private:
+  std::vector<int32_t> prompt(const Fields& query, std::span<const size_t> shots) const {
+    std::string whole;
+    for (const size_t s : shots) whole += text_.example(pool_.fields[s]);
+    whole += text_.prompt(query);
+    // A blank before the answer belongs to its first token.
+    if (!whole.empty() && whole.back() == ' ') whole.pop_back();
+    return open_.tokenizer.encode(whole, true);
+  }
   OpenModel& open_;
   const PromptTemplate& text_;
   const Items& pool_;
@@ -178,13 +189,15 @@ Scores choose_classes(OpenModel& open, const PromptTemplate& text, const Items& 
   ChoiceScores nothing;  // when the text is N/A
   for (size_t i = 0; i < count; ++i) {
     const Fields& query = items.fields[i];
-    const ChoiceScores given = score_choices(open, prompter.write(query, i, longest), choices);
+    std::vector<Fields> queries{query};
     // Without examples its prompt is the same each time.
     if (o.calibrate && (o.shots > 0 || i == 0)) {
-      Fields empty = query;
-      for (const char* slot : {"text", "text_a", "text_b"}) empty[slot] = "N/A";
-      nothing = score_choices(open, prompter.write(empty, i, longest), choices);
+      queries.push_back(query);
+      for (const char* slot : {"text", "text_a", "text_b"}) queries[1][slot] = "N/A";
     }
+    const auto prompts = prompter.write(queries, i, longest);
+    const ChoiceScores given = score_choices(open, prompts[0], choices);
+    if (prompts.size() > 1) nothing = score_choices(open, prompts[1], choices);
     by_mean.push_back(best(given.mean, nothing.mean));
     by_sum.push_back(best(given.sum, nothing.sum));
     const auto label = std::lower_bound(labels.begin(), labels.end(), items.references[i][0]);
@@ -206,7 +219,8 @@ Scores generate_texts(OpenModel& open, const PromptTemplate& text, const Items& 
   References references(items.references.begin(),
                         items.references.begin() + static_cast<std::ptrdiff_t>(count));
   for (size_t i = 0; i < count; ++i) {
-    const std::vector<int32_t> prompt = prompter.write(items.fields[i], i, options.max_new_tokens);
+    const std::vector<int32_t> prompt =
+        prompter.write({items.fields[i]}, i, options.max_new_tokens)[0];
     std::string output = open.tokenizer.decode(generate(*open.model, {prompt}, g)[0]);
     if (!text.after().empty()) output = output.substr(0, output.find(text.after()));
     const size_t begin = output.find_first_not_of(" \n");

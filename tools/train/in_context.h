@@ -15,8 +15,8 @@ struct InContextOptions {
   int64_t shots = 0;                 // examples in the prompt
   std::string template_text = "";    // "": a plain one for the kind of data
   std::string selection = "random";  // drawn anew for each prompt; or "nearest" by embedding
-  // Zhao et al. 2021 (arXiv:2102.09690): what the model gives each choice when the text is "N/A" is
-  // subtracted.
+  // Zhao et al. 2021 (arXiv:2102.09690): what the model gives each choice when the text is "N/A",
+  // behind the same examples, is subtracted.
   bool calibrate = false;
   std::map<std::string, std::string> verbalizer = {};  // label to the words that stand for it
   uint64_t seed = 0;

@@ -35,7 +35,10 @@ void add_quant_options(CLI::App& app, QuantOptions& o) {
 
 void remember(Settings& settings, const QuantOptions& options) {
   if (options.type.empty()) return;
-  settings.set("lorikeet", {{"quant", options.json()}});
+  nlohmann::json ours =
+      settings.has("lorikeet") ? settings.json()["lorikeet"] : nlohmann::json::object();
+  ours["quant"] = options.json();
+  settings.set("lorikeet", ours);
 }
 
 QuantOptions remembered(const Settings& settings) {

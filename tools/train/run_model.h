@@ -2,18 +2,13 @@
 #pragma once
 
 #include <algorithm>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "data/batch.h"
-#include "data/dataset.h"
-#include "data/metrics.h"
-#include "data/tagged.h"
 #include "data/tokenizer/tokenizer.h"
-#include "nn/generate.h"
 #include "nn/load.h"
 #include "peft/adapter_files.h"
 
@@ -29,8 +24,19 @@ struct OpenModel {
   std::string adapter;              // folder, "" without one
 };
 
+// What folders say of a model, before it is loaded.
+struct ModelSource {
+  std::string base, adapter;  // folders; adapter may be ""
+  Config config;              // of the base
+  std::optional<AdapterConfig> adapter_config;
+  Task head;                        // as it was trained; none for an encoder without one
+  std::vector<std::string> labels;  // of that head
+};
 // model: a base folder; adapter: a folder written by finetune, or "". With an adapter, model may be
 // "": then the adapter's base_model_name_or_path is used.
+ModelSource find_model(const std::string& model, const std::string& adapter);
+
+OpenModel open_model(const ModelSource& source, DType compute);
 OpenModel open_model(const std::string& model, const std::string& adapter, DType compute);
 
 // What a model does on a data file, for people and for tests.
@@ -44,33 +50,11 @@ struct ScoreOptions {
   int64_t max_new_tokens = 96, max_length = 0, limit = 0;  // limit > 0: the first records only
   bool truncate = false;
   int64_t num_beams = 1;
-  std::string chat_template = {};          // a .jinja instead of the model's own
   size_t count_of(size_t records) const {  // how many of them are scored
     return limit > 0 ? std::min(records, static_cast<size_t>(limit)) : records;
   }
 };
-Scores score(OpenModel& open, const std::filesystem::path& data, const ScoreOptions& options);
-EncodeOptions encode_options(const Model& model, const ScoreOptions& options);
-
-// Prompts and what is right behind them; the examples, of both, give the perplexity.
-struct Answers {
-  std::vector<Example> examples;
-  std::vector<std::vector<int32_t>> prompts;
-  References references;
-};
-// finish: what makes an output of the generated text.
-Scores score_answers(Model& model, const Tokenizer& tokenizer, const Answers& answers,
-                     const GenerateOptions& options,
-                     const std::function<std::string(const std::string&)>& finish);
-Scores score_text(Model& model, const Tokenizer& tokenizer, const TextData& data,
-                  const ScoreOptions& options);
-Scores score_class(Model& model, const Tokenizer& tokenizer, const ClassData& data,
-                   const std::vector<std::string>& labels, const ScoreOptions& options);
-// Entity F1, precision and recall where the tags are IOB2; accuracy of tokens.
-Scores score_tagged(Model& model, const Tokenizer& tokenizer, const TaggedData& data,
-                    const std::vector<std::string>& labels, const ScoreOptions& options);
 // How a model takes examples; max_length 0: its context.
-EncodeOptions encode_options(const Model& model, const std::string& separator, int64_t max_length,
-                             bool truncate);
+EncodeOptions encode_options(const Model& model, const ScoreOptions& options);
 
 }  // namespace lk

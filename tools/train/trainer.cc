@@ -45,8 +45,8 @@ class StopOnSignal {
 // Which batches make which update: epochs follow one another, a last short update closes each.
 class Plan {
  public:
-  Plan(const std::vector<Example>& examples, const TrainOptions& o)
-      : examples_(examples), options_(o) {
+  Plan(const std::vector<Example>& examples, const TrainOptions& o, const MakeBatch& make)
+      : examples_(examples), options_(o), make_(make) {
     const auto per_epoch = static_cast<int64_t>(batches(0).size());
     updates_per_epoch_ = (per_epoch + o.accumulate - 1) / o.accumulate;
     total_ = o.max_steps > 0 ? o.max_steps
@@ -69,7 +69,8 @@ class Plan {
       std::vector<const Example*> chosen;
       for (const int64_t e : order_[static_cast<size_t>(at_)])
         chosen.push_back(&examples_[static_cast<size_t>(e)]);
-      out.push_back(make_batch(chosen));
+      const uint64_t number = (static_cast<uint64_t>(epoch_) << 32) + static_cast<uint64_t>(at_);
+      out.push_back(make_ ? make_(chosen, number) : make_batch(chosen));
     }
     if (at_ == static_cast<int64_t>(order_.size())) {
       ++epoch_;
@@ -91,19 +92,23 @@ class Plan {
   }
   const std::vector<Example>& examples_;
   const TrainOptions& options_;
+  const MakeBatch& make_;
   std::vector<std::vector<int64_t>> order_;
   int64_t epoch_ = 0, at_ = 0, loaded_epoch_ = -1, updates_per_epoch_ = 0, total_ = 0;
 };
+
+void add_to(uint64_t& hash, const Example& e) {
+  for (const auto* v : {&e.ids, &e.labels, &e.type_ids, &e.source_ids, &e.slots})
+    hash = XXH3_64bits_withSeed(v->data(), v->size() * sizeof(int32_t), hash);
+  hash = XXH3_64bits_withSeed(&e.class_label, sizeof e.class_label, hash);
+  for (const Example& wrong : e.wrong) add_to(hash, wrong);
+}
 
 // All that decides where a run goes, so that a resumed one can be held to it: the caller's own
 // words, the options here, and the examples' tokens.
 std::string fingerprint(const TrainOptions& o, const std::vector<Example>& examples) {
   uint64_t hash = examples.size();
-  for (const Example& e : examples) {
-    for (const auto* v : {&e.ids, &e.labels, &e.type_ids})
-      hash = XXH3_64bits_withSeed(v->data(), v->size() * sizeof(int32_t), hash);
-    hash = XXH3_64bits_withSeed(&e.class_label, sizeof e.class_label, hash);
-  }
+  for (const Example& e : examples) add_to(hash, e);
   const OptimizerConfig& c = o.optimizer;
   return fmt::format(
       "{}; data {:016x}; {} epochs, {} steps, batches of {}, {} tokens, {} in an update, by length "
@@ -172,11 +177,13 @@ int64_t restore_state(const TrainOptions& o, Optimizer& optimizer, Method* metho
 }  // namespace
 
 ModelInput as_input(const Batch& batch) {
-  return {batch.ids,
-          {batch.positions, batch.labels, batch.type_ids, batch.offsets},
-          nullptr,
-          batch.source_ids,
-          {batch.source_positions, {}, {}, batch.source_offsets}};
+  ModelInput in{batch.ids,
+                {batch.positions, batch.labels, batch.type_ids, batch.offsets},
+                nullptr,
+                batch.source_ids,
+                {batch.source_positions, {}, {}, batch.source_offsets}};
+  (batch.source_ids.empty() ? in.packing : in.source).slots = batch.slots;
+  return in;
 }
 
 Var language_loss(Model& model, const Batch& batch) {
@@ -205,14 +212,14 @@ BatchLoss loss_of(Task task) {
 
 TrainResult train(Model& model, std::vector<ParamGroup> groups,
                   const std::vector<Example>& examples, const BatchLoss& loss,
-                  const TrainOptions& options, Method* method) {
+                  const TrainOptions& options, Method* method, const MakeBatch& batch) {
   require(!examples.empty(), "the training data is empty");
   TrainOptions o = options;
   o.fingerprint = fingerprint(options, examples);
   int64_t trainable = 0;
   for (const ParamGroup& g : groups) trainable += static_cast<int64_t>(g.params.size());
   require(trainable > 0, "no parameter is trainable");
-  Plan plan(examples, o);
+  Plan plan(examples, o, batch);
   OptimizerConfig optimizer_config = o.optimizer;
   optimizer_config.page_file = o.output / "optimizer.pages";
   const auto optimizer = make_optimizer(optimizer_config, std::move(groups));

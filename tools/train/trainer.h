@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -51,10 +52,15 @@ BatchLoss loss_of(Task task);
 // A packed batch as a model takes it.
 ModelInput as_input(const Batch& batch);
 
+// How examples become a batch; number: another one for each batch of a run, the same in a resumed
+// one.
+using MakeBatch = std::function<Batch(std::span<const Example* const> examples, uint64_t number)>;
+
 // groups: what is trained. Writes OUTPUT/log.jsonl, and checkpoints as the options say. method: of
-// fine-tuning; its loss term, callbacks and state take part.
+// fine-tuning; its loss term, callbacks and state take part. batch: make_batch without.
 TrainResult train(Model& model, std::vector<ParamGroup> groups,
                   const std::vector<Example>& examples, const BatchLoss& loss,
-                  const TrainOptions& options, Method* method = nullptr);
+                  const TrainOptions& options, Method* method = nullptr,
+                  const MakeBatch& batch = nullptr);
 
 }  // namespace lk

@@ -62,6 +62,44 @@ TEST_CASE("in context: nearest shows the record itself; seeds decide what random
   CHECK(nearest[2] == (begin == std::string::npos ? "" : expected.substr(begin)));
 }
 
+TEST_CASE("in context: calibration stands behind the record's own examples") {
+  const test::TempDir dir;
+  test::write_file(dir / "test.tsv", kData);
+  OpenModel open = open_model("data/base", "", DType::f32);
+  InContextOptions o{.pool = dir / "test.tsv", .shots = 1, .selection = "nearest"};
+  o.calibrate = true;
+  o.template_text = "{text}. It was {label}\n";
+  const char* texts[] = {"the food was warm", "the soup was cold", "a fine day", "a lost shoe"};
+  // Each record is its own nearest example. What another's would make of a choice differs.
+  int by_another = 0;
+  for (const auto& [good, bad] : {std::pair{"good", "bad"},
+                                  {"the", "a"},
+                                  {"fine", "cold"},
+                                  {"one", "two"},
+                                  {"red", "blue"},
+                                  {"here", "there"}}) {
+    o.verbalizer = {{"good", good}, {"bad", bad}};
+    const Scores scores = score_in_context(open, dir / "test.tsv", o, {});
+    for (size_t i = 0; i < 4; ++i) {
+      const auto shown = [&](size_t j) {
+        return std::string(texts[j]) + ". It was " + (j % 2 ? bad : good) + "\n";
+      };
+      const auto gain = [&](size_t example, const char* word) {
+        const std::vector<int32_t> choice = open.tokenizer.encode(std::string(" ") + word, false);
+        const std::vector<Continuation> items{
+            {open.tokenizer.encode(shown(i) + texts[i] + ". It was", true), choice},
+            {open.tokenizer.encode(shown(example) + "N/A. It was", true), choice}};
+        const auto p = log_probabilities(*open.model, items);
+        return p[0].mean() - p[1].mean();
+      };
+      const bool is_good = gain(i, good) > gain(i, bad);
+      CHECK(scores.outputs[i] == (is_good ? "good" : "bad"));
+      for (size_t j = 0; j < 4; ++j) by_another += (gain(j, good) > gain(j, bad)) != is_good;
+    }
+  }
+  CHECK(by_another > 0);  // so that the examples matter here
+}
+
 TEST_CASE("in context: what cannot be is named") {
   const test::TempDir dir;
   test::write_file(dir / "test.tsv", kData);
