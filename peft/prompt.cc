@@ -1,7 +1,9 @@
 // The Power of Scale for Parameter-Efficient Prompt Tuning (Lester et al. 2021, arXiv:2104.08691):
 //   Pr(Y | [P; X])                     P [p, d] learnt, X [T, d] the embedded text, the model
 //   frozen
-// P stands before the embedded text of every document; the text's positions follow it. It starts
+// P stands before the embedded text of every document (what T5's encoder reads); the text's
+// positions follow it. HF PEFT learns a second prompt for an encoder-decoder that no forward pass
+// uses (num_transformer_submodules = 2); here there is one unless a file has two. It starts
 // from random numbers, from embeddings of sampled tokens, of the task's class names (the mean over
 // a name's tokens; sampled ones fill the rest), or of a text (section 3.1). Trained: p d numbers.
 // The implementations differ in what "random" and "sampled" mean:
@@ -25,15 +27,17 @@ namespace {
 // Puts the prompt before every document.
 class Prompt : public InputAdapter {
  public:
-  Prompt(int64_t count, int64_t d) : values_("prompt_embeddings", {count, d}) {}
+  Prompt(int64_t count, int64_t submodules, int64_t d)
+      : count_(count), values_("prompt_embeddings", {count * submodules, d}) {}
   Var forward(const Var& embedded, Packing& packing) override {
-    return put_before(values_.var, embedded, packing);
+    return put_first_before(count_, values_.var, embedded, packing);
   }
-  int64_t positions_taken() const override { return values_.shape[0]; }
+  int64_t positions_taken() const override { return count_; }
   void visit(const ParameterVisitor& f) override { f(values_); }
   Parameter& values() { return values_; }
 
  private:
+  int64_t count_;
   Parameter values_;
 };
 
@@ -60,7 +64,7 @@ class PromptTuning : public PromptMethod {
   void attach(Model& model, uint64_t seed) override {
     remember(model);
     const int64_t count = virtual_tokens(model), d = model.info().hidden_size;
-    prompt_ = std::make_shared<Prompt>(count, d);
+    prompt_ = std::make_shared<Prompt>(count, submodules(model), d);
     initialise(model, seed);
     model.input_adapters().push_back(prompt_);
     describe(model, d, model.info().heads);
@@ -145,7 +149,8 @@ MethodInfo prompt_info() {
            {"prompt-random-init", "prompt_random_init", "\"normal\"",
             "for RANDOM: normal, uniform, uniform_positive"},
            {"prompt-vocab-limit", "prompt_vocab_limit", "0",
-            "sample among the first tokens only; 0: all, with repetition"}},
+            "sample among the first tokens only; 0: all, with repetition"},
+           submodules_option()},
           [](const Settings& settings) -> std::unique_ptr<Method> {
             return std::make_unique<PromptTuning>(settings);
           }};

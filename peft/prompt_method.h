@@ -27,6 +27,9 @@ class PromptMethod : public InsertedMethod {
   void describe(const Model& model, int64_t token_dim, int64_t heads);
   // num_virtual_tokens; Error where the context has no room left for a text.
   int64_t virtual_tokens(const Model& model) const;
+  // num_transformer_submodules: 1, or 2 for an encoder-decoder as HF PEFT makes it, which learns
+  // twice as much as it uses.
+  int64_t submodules(const Model& model) const;
   Settings settings_;
 };
 
@@ -44,6 +47,12 @@ class PositionShift : public InputAdapter {
  private:
   int64_t by_;
 };
+
+// Puts the first `count` rows of tokens [n, d] before every document.
+Var put_first_before(int64_t count, const Var& tokens, const Var& embedded, Packing& packing);
+
+// For the registry: the option that submodules() reads.
+MethodOption submodules_option();
 
 // `ids` over and over up to `count` of them.
 std::vector<int32_t> repeated(const std::vector<int32_t>& ids, int64_t count);
