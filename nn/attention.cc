@@ -7,22 +7,13 @@ namespace {
 KvPrefix prefix_like(const Var& k, KvAdapter& adapter, const Var& x,
                      std::span<const int32_t> offsets) {
   const KvPrefix prefix = adapter.prefix(x, offsets);
-  const auto documents = static_cast<int64_t>(offsets.size()) - 1;
   require(prefix.k.dim(1) == k.dim(1) && prefix.k.shape() == prefix.v.shape() &&
-              (!prefix.per_document || prefix.k.dim(0) % documents == 0),
+              (prefix.offsets.empty() || (prefix.offsets.size() == offsets.size() &&
+                                          prefix.offsets.back() == prefix.k.dim(0))),
           "a prefix of keys {} and values {} does not fit {} documents with keys {}",
-          prefix.k.shape(), prefix.v.shape(), documents, k.shape());
-  return {cast(prefix.k, k.dtype()), cast(prefix.v, k.dtype()), prefix.per_document};
+          prefix.k.shape(), prefix.v.shape(), offsets.size() - 1, k.shape());
+  return {cast(prefix.k, k.dtype()), cast(prefix.v, k.dtype()), prefix.offsets};
 }
-
-// How many rows each document gets, and where those of document b begin.
-struct PrefixRows {
-  int32_t length, step;
-  PrefixRows(const KvPrefix& p, size_t documents)
-      : length(static_cast<int32_t>(p.k.dim(0)) /
-               (p.per_document ? static_cast<int32_t>(documents) : 1)),
-        step(p.per_document ? length : 0) {}
-};
 
 // Keys of every document with the P prefix rows before its own; the same for values.
 struct Prefixed {
@@ -31,16 +22,14 @@ struct Prefixed {
 };
 
 Prefixed with_prefix(const Var& k, const Var& v, std::span<const int32_t> offsets,
-                     KvAdapter& adapter, const Var& x) {
-  const KvPrefix prefix = prefix_like(k, adapter, x, offsets);
-  const PrefixRows at(prefix, offsets.size() - 1);
+                     const KvPrefix& prefix) {
   const auto all = static_cast<int32_t>(prefix.k.dim(0));
   std::vector<int32_t> rows;
   Prefixed out;
   out.offsets.push_back(0);
   for (size_t b = 0; b + 1 < offsets.size(); ++b) {
-    const int32_t first = static_cast<int32_t>(b) * at.step;
-    for (int32_t i = first; i < first + at.length; ++i) rows.push_back(i);
+    const auto [first, last] = prefix.rows_of(b);
+    for (int32_t i = first; i < last; ++i) rows.push_back(i);
     for (int32_t i = offsets[b]; i < offsets[b + 1]; ++i) rows.push_back(all + i);
     out.offsets.push_back(static_cast<int32_t>(rows.size()));
   }
@@ -60,8 +49,7 @@ Var with_cache(const Var& q, const Var& k, const Var& v, const AttentionContext&
     const auto document = static_cast<int64_t>(b);
     if (adapter && context.cache->length(document) == 0) {
       if (!prefix.k.defined()) prefix = prefix_like(k, *adapter, x, context.offsets);
-      const PrefixRows at(prefix, context.offsets.size() - 1);
-      const int64_t first = document * at.step, last = first + at.length;
+      const auto [first, last] = prefix.rows_of(b);
       context.cache->append(document, context.layer, prefix.k.value().rows(first, last),
                             prefix.v.value().rows(first, last));
     }
@@ -84,20 +72,21 @@ Var attend(const Var& q, const Var& k, const Var& v, const AttentionContext& con
            const AttentionOptions& options, KvAdapter* prefix, const Var& x) {
   if (context.cache) return with_cache(q, k, v, context, options, prefix, x);
   if (prefix) {
-    const Prefixed p = with_prefix(k, v, context.offsets, *prefix, x);
+    const Prefixed p =
+        with_prefix(k, v, context.offsets, prefix_like(k, *prefix, x, context.offsets));
     return attention(q, p.k, p.v, context.offsets, p.offsets, options, context.bias);
   }
   return attention(q, k, v, context.offsets, context.offsets, options, context.bias);
 }
 
 Var attend_source(const Var& q, const KeysAndValues& keys_and_values, const SourceContext& context,
-                  const AttentionOptions& options, KvAdapter* prefix, const Var& source) {
+                  const AttentionOptions& options, KvAdapter* prefix, const Var& x) {
   KvCache* cache = context.cache;
   if (!cache || !cache->source(0, context.layer).first.defined()) {
     auto [k, v] = keys_and_values();
     std::vector<int32_t> offsets(context.k_offsets.begin(), context.k_offsets.end());
     if (prefix) {
-      Prefixed p = with_prefix(k, v, offsets, *prefix, source);
+      Prefixed p = with_prefix(k, v, offsets, prefix_like(k, *prefix, x, context.q_offsets));
       k = p.k;
       v = p.v;
       offsets = std::move(p.offsets);

@@ -23,8 +23,8 @@ Var attend(const Var& q, const Var& k, const Var& v, const AttentionContext& con
            const AttentionOptions& options, KvAdapter* prefix = nullptr, const Var& x = {});
 
 // A decoder's attention to what the encoder read: document b of the queries sees document b of the
-// source. With a cache, keys and values are made once, when its document has none. source: [S, d],
-// what they are made of, for the prefix to read.
+// source. With a cache, keys and values are made once, when its document has none. x: [T, d], what
+// q was made of, for the prefix to read.
 struct SourceContext {
   std::span<const int32_t> q_offsets, k_offsets;  // [B + 1]
   KvCache* cache = nullptr;
@@ -32,7 +32,6 @@ struct SourceContext {
 };
 using KeysAndValues = std::function<std::pair<Var, Var>()>;  // two of [S, kv_heads * D]
 Var attend_source(const Var& q, const KeysAndValues& keys_and_values, const SourceContext& context,
-                  const AttentionOptions& options, KvAdapter* prefix = nullptr,
-                  const Var& source = {});
+                  const AttentionOptions& options, KvAdapter* prefix = nullptr, const Var& x = {});
 
 }  // namespace lk

@@ -62,6 +62,7 @@ std::vector<std::vector<int32_t>> beam_search(Model& model,
   // Enough that `beams` are left when an eos follows each of them.
   const size_t kept = std::max<size_t>(2, 1 + eos.size()) * beams;
   Decoding texts(model, prompts, o.max_new_tokens);
+  texts.before_pass = o.before_pass;
   std::vector<Search> searches(prompts.size());
   for (size_t i = 0; i < prompts.size(); ++i) searches[i].prompt = i;
   std::vector<std::vector<int32_t>> out(prompts.size());

@@ -40,6 +40,7 @@ Decoding::Decoding(Model& model, const std::vector<std::vector<int32_t>>& prompt
   for (const auto& prompt : prompts) {
     Text& text = texts_.emplace_back();
     text.ids = prompt;
+    text.prompt = texts_.size() - 1;
     if (info.encoder_decoder()) {
       text.ids = {info.decoder_start_id};
       source_ids_.insert(source_ids_.end(), prompt.begin(), prompt.end());
@@ -53,6 +54,11 @@ Decoding::Decoding(Model& model, const std::vector<std::vector<int32_t>>& prompt
 
 Tensor Decoding::step() {
   const NoGrad no_grad;
+  if (before_pass) {
+    std::vector<size_t> prompts;
+    for (const Text& text : texts_) prompts.push_back(text.prompt);
+    before_pass(prompts);
+  }
   std::vector<int32_t> ids;
   ModelInput in;
   in.cache = &cache_;

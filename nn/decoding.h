@@ -1,6 +1,7 @@
 // Texts in the making: what each has read lies in a key-value cache, what it shall read next waits.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "nn/kv_cache.h"
@@ -13,6 +14,8 @@ class Decoding {
   // A document for each prompt. An encoder-decoder reads the prompts with its encoder, and its
   // documents begin with the start token. Error when a prompt is empty or fills the context.
   Decoding(Model& model, const std::vector<std::vector<int32_t>>& prompts, int64_t max_new_tokens);
+  // Told before each pass which prompt each of its documents continues.
+  std::function<void(const std::vector<size_t>& prompts)> before_pass = {};
 
   int64_t documents() const { return static_cast<int64_t>(texts_.size()); }
   // Reads what waits. [documents, V]: the logits of each document's next token.
@@ -30,6 +33,7 @@ class Decoding {
  private:
   struct Text {
     std::vector<int32_t> ids;
+    size_t prompt = 0;
     size_t given = 0, read = 0;  // of ids: the prompt's, and those in the cache
     int32_t position = 0;        // of the next id to be read
   };

@@ -80,6 +80,7 @@ std::vector<std::vector<int32_t>> generate(Model& model,
   }
   const std::vector<int32_t>& eos = o.eos_ids.empty() ? model.info().eos_ids : o.eos_ids;
   Decoding texts(model, prompts, o.max_new_tokens);
+  texts.before_pass = o.before_pass;
   std::vector<std::vector<int32_t>> out(prompts.size());
   std::vector<size_t> running(prompts.size());  // prompt of each document
   std::iota(running.begin(), running.end(), 0);

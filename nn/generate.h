@@ -24,6 +24,8 @@ struct GenerateOptions {
   std::vector<int32_t> eos_ids;  // end a sequence; empty: the model's own
   // Asked after each new id with all new ids of a prompt: true ends it (not in beam search).
   std::function<bool(size_t prompt, const std::vector<int32_t>& ids)> stop = {};
+  // Told before each pass which prompt each of its documents continues.
+  std::function<void(const std::vector<size_t>& prompts)> before_pass = {};
   // Told each new id, an eos too, and its natural log-probability under the model itself, before
   // penalty, temperature and cuts (not in beam search).
   std::function<void(size_t prompt, int32_t id, double log_p)> on_log_probability = {};

@@ -29,6 +29,12 @@ class LinearAdapter : public Adapter {
   using Inner = std::function<Var(const Var& x)>;
   virtual Var forward(const Linear& linear, const Var& x,
                       const Inner& inner) = 0;  // x [T, in] -> [T, out]
+  // What Linear calls; for those that tell documents apart. offsets [B + 1]: the documents of x, or
+  // none where the caller knows of none (a head).
+  virtual Var forward_documents(const Linear& linear, const Var& x,
+                                std::span<const int32_t> /*offsets*/, const Inner& inner) {
+    return forward(linear, x, inner);
+  }
 };
 
 // Inside Embedding. inner(ids) is the table's rows and the adapters before this one.
@@ -54,16 +60,20 @@ class BlockAdapter : public Adapter {
   virtual Var forward(const Var& h, const Sublayer& at) = 0;
 };
 
-// Keys and values before a document's own: k, v [P, kv_heads * head_dim] for all documents, or
-// [B * P, ..] where each has its own (rows b * P .. of document b). Any float dtype.
+// Keys and values before a document's own, k, v [P, kv_heads * head_dim] in any float dtype: all
+// rows for each, or rows offsets[b] .. offsets[b + 1] for document b.
 struct KvPrefix {
   Var k, v;
-  bool per_document = false;
+  std::vector<int32_t> offsets = {};  // [B + 1] or empty
+  std::pair<int32_t, int32_t> rows_of(size_t document) const {
+    if (offsets.empty()) return {0, static_cast<int32_t>(k.dim(0))};
+    return {offsets[document], offsets[document + 1]};
+  }
 };
 
 // Keys (as attention takes them: nothing rotates them) and values that documents see before their
-// own. x: [T, d] what the layer's q, k and v read; offsets: [B + 1]. Positions stay as they are;
-// where they shall start at P, as HF PEFT has it, an InputAdapter moves them.
+// own. x: [T, d] what the layer's q reads; offsets: [B + 1]. Positions stay as they are; where they
+// shall start at P, as HF PEFT has it, an InputAdapter moves them.
 class KvAdapter : public Adapter {
  public:
   virtual KvPrefix prefix(const Var& x, std::span<const int32_t> offsets) = 0;

@@ -17,12 +17,14 @@ Linear::Linear(const std::string& name, Role role, int layer, int64_t in, int64_
       weight_(std::make_unique<DenseWeight>(name + ".weight", in, out, in_out)),
       bias_(name + ".bias", Shape{out}) {}
 
-Var Linear::operator()(const Var& x) const { return apply(x, adapters_.size()); }
+Var Linear::operator()(const Var& x, std::span<const int32_t> offsets) const {
+  return apply(x, offsets, adapters_.size());
+}
 
-Var Linear::apply(const Var& x, size_t adapters) const {
+Var Linear::apply(const Var& x, std::span<const int32_t> offsets, size_t adapters) const {
   if (adapters == 0) return weight_->apply(x, bias_.var);
-  return adapters_[adapters - 1]->forward(*this, x,
-                                          [&](const Var& z) { return apply(z, adapters - 1); });
+  return adapters_[adapters - 1]->forward_documents(
+      *this, x, offsets, [&](const Var& z) { return apply(z, offsets, adapters - 1); });
 }
 
 void Linear::visit(const ParameterVisitor& f) {

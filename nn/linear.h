@@ -21,7 +21,8 @@ class Linear {
   Linear(const std::string& name, Role role, int layer, int64_t in, int64_t out, bool has_bias,
          bool in_out = false);
 
-  Var operator()(const Var& x) const;  // [T, in] -> [T, out]
+  // x [T, in] -> [T, out]. offsets [B + 1]: the documents of x, for adapters that tell them apart.
+  Var operator()(const Var& x, std::span<const int32_t> offsets = {}) const;
 
   const std::string& name() const { return name_; }
   Role role() const { return role_; }
@@ -37,7 +38,7 @@ class Linear {
   void visit(const ParameterVisitor& f);  // the base's own parameters
 
  private:
-  Var apply(const Var& x, size_t adapters) const;
+  Var apply(const Var& x, std::span<const int32_t> offsets, size_t adapters) const;
   std::string name_;
   Role role_ = Role::head;
   int layer_ = -1;

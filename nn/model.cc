@@ -29,14 +29,11 @@ Var Model::run_input_adapters(Var x, Packing& packing,
   require(last == packing.positions.end() || *last < info_.max_positions,
           "a text has {} tokens{}, more than the model's context of {}", *last + 1,
           adapters.empty() ? "" : " with the virtual ones", info_.max_positions);
-  packing_ = std::make_shared<const Packing>(packing);
   return x;
 }
 
-Var Model::run_embedded_adapters(Var x, ModelInput& input) {
-  if (embedded_adapters_.empty()) return x;
-  for (auto& adapter : embedded_adapters_) x = adapter->forward(x, input.packing);
-  packing_ = std::make_shared<const Packing>(input.packing);
+Var Model::run_embedded_adapters(Var x, Packing& packing) {
+  for (const auto& adapter : embedded_adapters_) x = adapter->forward(x, packing);
   return x;
 }
 

@@ -84,12 +84,10 @@ class Model {
   std::vector<std::shared_ptr<InputAdapter>>& target_input_adapters() {
     return target_input_adapters_;
   }
+  // After the whole embedding of the same.
   std::vector<std::shared_ptr<EmbeddedAdapter>>& embedded_adapters() { return embedded_adapters_; }
   // The longest document that may go in: the context less what input adapters take of it.
   int64_t max_length() const;
-  // Where the documents of the latest pass lie (input adapters have moved them), for adapters that
-  // look at a whole document.
-  const Packing& packing() const { return *packing_; }
 
  protected:
   // Runs one block, through a checkpoint where asked.
@@ -101,7 +99,7 @@ class Model {
   Var run_input_adapters(Var x, ModelInput& input);
   Var run_input_adapters(Var x, Packing& packing,
                          const std::vector<std::shared_ptr<InputAdapter>>& adapters);
-  Var run_embedded_adapters(Var x, ModelInput& input);
+  Var run_embedded_adapters(Var x, Packing& packing);
   static Var run_adapters(const std::vector<std::shared_ptr<BlockAdapter>>& adapters, Var h,
                           const Sublayer& at) {
     for (const auto& adapter : adapters) h = adapter->forward(h, at);
@@ -112,7 +110,6 @@ class Model {
   std::vector<Block> blocks_;
   std::vector<std::shared_ptr<InputAdapter>> input_adapters_, target_input_adapters_;
   std::vector<std::shared_ptr<EmbeddedAdapter>> embedded_adapters_;
-  std::shared_ptr<const Packing> packing_ = std::make_shared<const Packing>();
 };
 
 }  // namespace lk

@@ -22,6 +22,7 @@ std::string word(const Settings& s, const std::string& key) {
 
 BottleneckOptions::BottleneckOptions(const Settings& s)
     : after_attention(s.boolean("mh_adapter")),
+      after_cross(s.boolean("cross_adapter")),
       after_ffn(s.boolean("output_adapter")),
       reduction_factor(s.number("reduction_factor", 1e-6, 1e6)),
       activation(s.text("non_linearity")),
@@ -42,8 +43,9 @@ BottleneckOptions::BottleneckOptions(const Settings& s)
       phm_rank(phm_dim > 0 ? s.integer("phm_rank", 1, 4096) : 0),
       shared_phm_rule(s.boolean("shared_phm_rule")),
       phm_init_range(s.has("phm_init_range") ? s.number("phm_init_range", 0, 10) : 1e-4) {
-  require(after_attention || after_ffn,
-          "{}: neither mh_adapter nor output_adapter is true: there is no adapter", s.source());
+  require(after_attention || after_cross || after_ffn,
+          "{}: none of mh_adapter, cross_adapter, output_adapter is true: there is no adapter",
+          s.source());
   require(!s.has("original_ln_after") || s.boolean("original_ln_after"),
           "{}: original_ln_after = false (no residual after the adapter) is not supported",
           s.source());
@@ -202,6 +204,8 @@ void Bottlenecks::attach(Model& model, const BottleneckOptions& o, const std::st
       place.push_back(all_.back());
     };
     if (o.after_attention) plug(names.attention_adapter(l), model.blocks()[l].attn_out);
+    if (o.after_cross && names.has_cross(l))
+      plug(names.cross_adapter(l), model.blocks()[l].cross_out);
     if (o.after_ffn) plug(names.output_adapter(l), model.blocks()[l].ffn_out);
   }
 }

@@ -14,9 +14,9 @@ namespace lk {
 // Keys of AdapterHub's configuration (BnConfig).
 struct BottleneckOptions {
   explicit BottleneckOptions(const Settings& settings);
-  bool after_attention, after_ffn;  // mh_adapter, output_adapter
-  double reduction_factor;          // b = d / reduction_factor
-  std::string activation;           // non_linearity
+  bool after_attention, after_cross, after_ffn;  // mh_adapter, cross_adapter, output_adapter
+  double reduction_factor;                       // b = d / reduction_factor
+  std::string activation;                        // non_linearity
   // Sequential: the adapter reads the sublayer's output, first run through residual and norm of a
   // post-norm block where original_ln_before says so; what it adds to is that output as it came
   // ("true"), after the sum ("post_add") or after the norm ("false").

@@ -80,14 +80,18 @@ class HubLora : public LinearAdapter {
     if (options_.gated) gate_.initialise(seed, stream + 2);
   }
 
-  Var forward(const Linear&, const Var& x, const Inner& inner) override {
+  Var forward(const Linear& linear, const Var& x, const Inner& inner) override {
+    return forward_documents(linear, x, {}, inner);
+  }
+  Var forward_documents(const Linear&, const Var& x, std::span<const int32_t> offsets,
+                        const Inner& inner) override {
     const Var y = inner(x);
     if (options_.scale) return mul_row(y, scale(factors(), static_cast<float>(options_.alpha)));
     const auto s = static_cast<float>(options_.alpha / static_cast<double>(options_.r));
     const Var in = dropout(x, model_.training ? options_.dropout : 0.0f);
     if (parts_.size() == 1 && !options_.gated) return low_rank_add(y, in, a_.var, b_.var, s);
 
-    const std::span<const int32_t> offsets = model_.packing().offsets;
+    invariant(!options_.gated || !offsets.empty(), "a gate needs to know its documents");
     const std::vector<int64_t> ranks(static_cast<size_t>(active_), options_.r),
         ones(static_cast<size_t>(active_), 1);
     const std::vector<Var> u = split_columns(linear(in, a_.var), ranks);

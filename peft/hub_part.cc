@@ -91,7 +91,7 @@ class GatedPrefix : public KvAdapter {
     const auto gated = [&](const Var& one) {
       return times_document(gather_rows(cast(dropout(one, p), x.dtype()), rows), g, bounds);
     };
-    return {gated(k), gated(v), true};
+    return {gated(k), gated(v), bounds};
   }
   void visit(const ParameterVisitor& f) override { gate_.visit(f); }
   const Gate& gate() const { return gate_; }
@@ -116,70 +116,107 @@ class PrefixPart : public HubPart {
             "{}: leave_out is not supported for a prefix", config.source());
   }
   void attach(Model& model, const HubNames& names, uint64_t seed) override {
-    const ModelInfo& info = model.info();
-    encoder_ = std::make_shared<PrefixEncoder>(PrefixShape{
-        .length = config_.integer("prefix_length", 1, info.max_positions),
-        .embedding_dim = info.hidden_size,
-        .hidden = config_.boolean("flat") ? 0 : config_.integer("bottleneck_size", 1, 1 << 20),
-        .layers = info.layers,
-        .kv_dim = info.kv_heads * info.head_dim,
-        .dropout = static_cast<float>(config_.number("dropout", 0, 0.99))});
-    encoder_->initialise(1.0, seed);
-    places_ = names.prefixes();
-    for (int64_t l = 0; l < info.layers; ++l) {
-      std::shared_ptr<KvAdapter>& place = model.blocks()[static_cast<size_t>(l)].kv;
-      if (!config_.boolean("use_gating")) {
-        place = std::make_shared<PrefixAdapter>(encoder_, l, &model.training);
-        continue;
-      }
-      Gate gate(names.prefix_gate(static_cast<size_t>(l)), info.hidden_size);
-      gate.initialise(seed, static_cast<uint64_t>(1000 + l));
-      gated_.push_back(
-          std::make_shared<GatedPrefix>(encoder_, l, &model.training, std::move(gate)));
-      place = gated_.back();
-    }
+    const auto encoder = static_cast<size_t>(model.info().encoder_layers),
+               all = model.blocks().size();
+    if (encoder > 0 && config_.boolean("encoder_prefix"))
+      plug_in(model, names, {"encoder", 0, encoder}, seed + 1);
+    plug_in(model, names, {"self", encoder, all}, seed);
+    if (encoder > 0 && config_.boolean("cross_prefix"))
+      plug_in(model, names, {"cross", encoder, all}, seed + 2);
   }
   void visit(const ParameterVisitor& f) override {
-    encoder_->visit(f);
-    for (const auto& g : gated_) g->visit(f);
+    for (const Prefix& p : prefixes_) {
+      p.encoder->visit(f);
+      for (const auto& g : p.gated) g->visit(f);
+    }
   }
   void write(std::vector<NamedTensor>& file) override {
-    for (const std::string& place : places_) {
-      if (encoder_->has_mlp()) {
-        encoder_->write_mlp(file, [&](const std::string& part) { return spelling(place, part); });
-      } else {
-        const Tensor values = encoder_->values();
-        file.push_back({place + "control_trans", values.view({values.numel()})});
+    for (const Prefix& p : prefixes_) {
+      for (const std::string& place : p.names) {
+        if (p.encoder->has_mlp()) {
+          p.encoder->write_mlp(file,
+                               [&](const std::string& part) { return spelling(place, part); });
+        } else {
+          const Tensor values = p.encoder->values();
+          file.push_back({place + "control_trans", values.view({values.numel()})});
+        }
       }
+      for (const auto& g : p.gated)
+        g->visit([&](Parameter& one) { file.push_back({one.name, one.var.value()}); });
     }
-    for (const auto& g : gated_)
-      g->visit([&](Parameter& p) { file.push_back({p.name, p.var.value()}); });
   }
   void read(AdapterTensors& file) override {
-    const PrefixShape s = encoder_->shape();
-    for (const std::string& place : places_) {
-      if (encoder_->has_mlp()) {
-        encoder_->read_mlp(file, [&](const std::string& part) { return spelling(place, part); });
-      } else {
-        const Shape shape{s.length, s.layers * 2 * s.kv_dim};
-        encoder_->set_values(file.take(place + "control_trans", {shape.numel()}).view(shape));
+    for (const Prefix& p : prefixes_) {
+      const PrefixShape s = p.encoder->shape();
+      for (const std::string& place : p.names) {
+        if (p.encoder->has_mlp()) {
+          p.encoder->read_mlp(file, [&](const std::string& part) { return spelling(place, part); });
+        } else {
+          const Shape shape{s.length, s.layers * 2 * s.kv_dim};
+          p.encoder->set_values(file.take(place + "control_trans", {shape.numel()}).view(shape));
+        }
       }
+      for (const auto& g : p.gated) g->visit([&](Parameter& one) { file.take(one.name, one); });
     }
-    for (const auto& g : gated_) g->visit([&](Parameter& p) { file.take(p.name, p); });
   }
   void merge() override { cannot_merge("a prefix", "no weight of the base can hold it"); }
   void visit_gates(const GateVisitor& f) override {
-    for (size_t l = 0; l < gated_.size(); ++l) f(fmt::format("prefix {}", l), gated_[l]->gate());
+    for (const Prefix& p : prefixes_)
+      for (size_t l = 0; l < p.gated.size(); ++l)
+        f(p.kind == "self" ? fmt::format("prefix {}", l) : fmt::format("{} prefix {}", p.kind, l),
+          p.gated[l]->gate());
   }
 
  private:
+  // The same attention of blocks [first, last): self, an encoder's own, or a decoder's to the
+  // source.
+  struct Where {
+    std::string kind;
+    size_t first, last;
+  };
+  // Its virtual tokens, and how the file calls them.
+  struct Prefix {
+    std::string kind;
+    std::shared_ptr<PrefixEncoder> encoder;
+    std::vector<std::shared_ptr<GatedPrefix>> gated;
+    std::vector<std::string> names;
+  };
+
+  void plug_in(Model& model, const HubNames& names, const Where& where, uint64_t seed) {
+    const ModelInfo& info = model.info();
+    const bool cross = where.kind == "cross";
+    Prefix& p = prefixes_.emplace_back();
+    p.kind = where.kind;
+    p.names = names.prefixes(where.kind);
+    p.encoder = std::make_shared<PrefixEncoder>(PrefixShape{
+        .length = config_.integer("prefix_length", 1, info.max_positions),
+        .embedding_dim = info.hidden_size,
+        .hidden = config_.boolean("flat") ? 0 : config_.integer("bottleneck_size", 1, 1 << 20),
+        .layers = static_cast<int64_t>(where.last - where.first),
+        .kv_dim = info.kv_heads * info.head_dim,
+        .dropout = static_cast<float>(config_.number("dropout", 0, 0.99))});
+    p.encoder->initialise(1.0, seed);
+    for (size_t block = where.first; block < where.last; ++block) {
+      const auto layer = static_cast<int64_t>(block - where.first);
+      Block& hooks = model.blocks()[block];
+      std::shared_ptr<KvAdapter>& place = cross ? hooks.cross_kv : hooks.kv;
+      if (!config_.boolean("use_gating")) {
+        place = std::make_shared<PrefixAdapter>(p.encoder, layer, &model.training);
+        continue;
+      }
+      Gate gate(names.prefix_gate(block, cross), info.hidden_size);
+      gate.initialise(seed, static_cast<uint64_t>(1000 + layer));
+      p.gated.push_back(
+          std::make_shared<GatedPrefix>(p.encoder, layer, &model.training, std::move(gate)));
+      place = p.gated.back();
+    }
+  }
+
   static std::string spelling(const std::string& place, const std::string& part) {
     return place + (part == "embedding.weight" ? "wte.weight" : "control_trans" + part.substr(9));
   }
   Settings config_;
-  std::shared_ptr<PrefixEncoder> encoder_;
-  std::vector<std::shared_ptr<GatedPrefix>> gated_;
-  std::vector<std::string> places_;
+  std::vector<Prefix> prefixes_;
 };
 
 // AdapterHub's prompt: put before the finished embeddings, so it has neither position nor norm.
@@ -198,7 +235,7 @@ class PromptPart : public HubPart {
             config.source(), config.text("combine"));
   }
   void attach(Model& model, const HubNames& names, uint64_t seed) override {
-    require(!model.info().causal,
+    require(!model.info().causal,  // AdapterHub has none for T5 either
             "{}: AdapterHub's prompt tuning is for encoders; use --method prompt",
             config_.source());
     prompt_->values =

@@ -2,29 +2,7 @@
 
 namespace lk {
 
-PluggedIn::PluggedIn(Model& model)
-    : blocks_(model.blocks()),
-      input_(model.input_adapters()),
-      embedded_(model.embedded_adapters()) {
-  model.visit_linears([&](Linear& l) { linears_.push_back(l.adapters()); });
-}
-
-void PluggedIn::put_back(Model& model) const {
-  model.blocks() = blocks_;
-  model.input_adapters() = input_;
-  model.embedded_adapters() = embedded_;
-  size_t i = 0;
-  model.visit_linears([&](Linear& l) { l.adapters() = linears_[i++]; });
-}
-
-void InsertedMethod::remember(Model& model) {
-  require(
-      !model.info().encoder_decoder(),
-      "{}: methods that insert prompts, prefixes or adapters are not there for encoder-decoders "
-      "yet; choose one inside linear layers (lora, ia3, adalora, ...), bitfit or full",
-      model.info().architecture);
-  without_ = std::make_unique<PluggedIn>(model);
-}
+void InsertedMethod::remember(Model& model) { without_ = std::make_unique<PluggedIn>(model); }
 
 void InsertedMethod::match_precision(const Model& model) {
   if (model.compute_dtype() != DType::f64) return;

@@ -2,20 +2,9 @@
 #pragma once
 
 #include "peft/method.h"
+#include "peft/plugged_in.h"
 
 namespace lk {
-
-// What is plugged into a model.
-struct PluggedIn {
-  explicit PluggedIn(Model& model);
-  void put_back(Model& model) const;
-
- private:
-  std::vector<Block> blocks_;
-  std::vector<std::shared_ptr<InputAdapter>> input_;
-  std::vector<std::shared_ptr<EmbeddedAdapter>> embedded_;
-  std::vector<std::vector<std::shared_ptr<LinearAdapter>>> linears_;
-};
 
 class InsertedMethod : public Method {
  public:

@@ -1,5 +1,7 @@
 #include "peft/prefix_encoder.h"
 
+#include <algorithm>
+
 #include "autograd/ops.h"
 #include "nn/optim/optimizer.h"
 #include "peft/initial.h"
@@ -45,7 +47,10 @@ std::pair<Var, Var> PrefixEncoder::layer(int64_t layer) const {
 void PrefixEncoder::visit(const ParameterVisitor& f) {
   if (!has_mlp()) return f(values_);
   f(embedding_), f(w1_), f(b1_);
-  for (size_t l = 0; l < w2_.size(); ++l) f(w2_[l]), f(b2_[l]);
+  for (size_t l = 0; l < w2_.size(); ++l)
+    if (std::find(shape_.unread.begin(), shape_.unread.end(), static_cast<int64_t>(l)) ==
+        shape_.unread.end())
+      f(w2_[l]), f(b2_[l]);
 }
 
 Tensor PrefixEncoder::values() const {
@@ -79,6 +84,7 @@ void PrefixEncoder::fit(const Tensor& target, int64_t steps, double lr) {
       target, std::vector<int64_t>(static_cast<size_t>(2 * shape_.layers), shape_.kv_dim));
   for (int64_t step = 0; step < steps; ++step) {
     for (int64_t l = 0; l < shape_.layers; ++l) {
+      if (std::find(shape_.unread.begin(), shape_.unread.end(), l) != shape_.unread.end()) continue;
       const auto [k, v] = layer(l);
       const auto at = static_cast<size_t>(2 * l);
       const auto squared = [&](const Var& is, const Var& wanted_now) {
@@ -143,7 +149,8 @@ struct Recorder : LinearAdapter {
 
 }  // namespace
 
-Tensor activations_of(Model& model, const std::vector<int32_t>& ids) {
+Tensor activations_of(Model& model, const std::vector<int32_t>& ids, int64_t layers,
+                      const std::function<int64_t(int64_t l)>& place) {
   const NoGrad no_grad;
   const ModelInfo& info = model.info();
   const int64_t kv_dim = info.kv_heads * info.head_dim;
@@ -151,6 +158,7 @@ Tensor activations_of(Model& model, const std::vector<int32_t>& ids) {
   ModelInput in{ids, {}, nullptr};
   in.packing.offsets = {0, count};
   for (int32_t i = 0; i < count; ++i) in.packing.positions.push_back(i);
+  if (info.encoder_decoder()) in.source_ids = ids, in.source = in.packing;
   std::vector<Var> parts;
   if (info.causal) {  // a cache holds the keys as attention takes them, rotated where the model
                       // does
@@ -175,7 +183,12 @@ Tensor activations_of(Model& model, const std::vector<int32_t>& ids) {
       std::erase(linear->adapters(), std::static_pointer_cast<LinearAdapter>(tap));
     }
   }
-  return concat_columns(parts).value().to(DType::f32);
+  const Var nothing = Tensor::zeros({count, kv_dim}, parts[0].dtype());
+  std::vector<Var> placed(static_cast<size_t>(2 * layers), nothing);
+  for (int64_t l = 0; l < info.layers; ++l)
+    for (const int64_t kv : {0, 1})
+      placed[static_cast<size_t>(2 * place(l) + kv)] = parts[static_cast<size_t>(2 * l + kv)];
+  return concat_columns(placed).value().to(DType::f32);
 }
 
 }  // namespace lk

@@ -14,6 +14,8 @@ struct PrefixShape {
   int64_t hidden;         // m, of the MLP; 0: no MLP
   int64_t layers, kv_dim;
   float dropout = 0;  // on keys and values
+  // Layers of the file that no layer of the model reads; an MLP does not learn them.
+  std::vector<int64_t> unread = {};
 };
 
 class PrefixEncoder {
@@ -64,8 +66,10 @@ class PrefixAdapter : public KvAdapter {
   const bool* training_;  // the model's flag
 };
 
-// What real words give: keys and values of `ids` in every layer of the base, as values() lays them
-// out.
-Tensor activations_of(Model& model, const std::vector<int32_t>& ids);
+// What real words give: keys and values of `ids` in every layer of the base (every decoder layer of
+// an encoder-decoder that reads the same words with both), as values() lays out `layers` of them:
+// those of layer l at place(l), 0 where there are none.
+Tensor activations_of(Model& model, const std::vector<int32_t>& ids, int64_t layers,
+                      const std::function<int64_t(int64_t l)>& place);
 
 }  // namespace lk

@@ -1,7 +1,9 @@
 // The Power of Scale for Parameter-Efficient Prompt Tuning (Lester et al. 2021, arXiv:2104.08691):
 //   Pr(Y | [P; X])                     P [p, d] learnt, X [T, d] the embedded text, the model
 //   frozen
-// P stands before the embedded text of every document; the text's positions follow it. It starts
+// P stands before the embedded text of every document (what T5's encoder reads); the text's
+// positions follow it. HF PEFT learns a second prompt for an encoder-decoder that no forward pass
+// uses (num_transformer_submodules = 2); here there is one unless a file has two. It starts
 // from random numbers, from embeddings of sampled tokens, of the task's class names (the mean over
 // a name's tokens; sampled ones fill the rest), or of a text (section 3.1). Trained: p d numbers.
 // The implementations differ in what "random" and "sampled" mean:
@@ -25,17 +27,20 @@ namespace {
 // Puts the prompt before every document, or into its template.
 class Prompt : public InputAdapter {
  public:
-  Prompt(int64_t count, int64_t d, bool in_template)
-      : values_("prompt_embeddings", {count, d}), in_template_(in_template) {}
+  Prompt(int64_t count, int64_t submodules, int64_t d, bool in_template)
+      : count_(count),
+        values_("prompt_embeddings", {count * submodules, d}),
+        in_template_(in_template) {}
   Var forward(const Var& embedded, Packing& packing) override {
     return in_template_ ? put_into_slots(values_.var, embedded, packing)
-                        : put_before(values_.var, embedded, packing);
+                        : put_first_before(count_, values_.var, embedded, packing);
   }
-  int64_t positions_taken() const override { return in_template_ ? 0 : values_.shape[0]; }
+  int64_t positions_taken() const override { return in_template_ ? 0 : count_; }
   void visit(const ParameterVisitor& f) override { f(values_); }
   Parameter& values() { return values_; }
 
  private:
+  int64_t count_;
   Parameter values_;
   bool in_template_;
 };
@@ -63,7 +68,7 @@ class PromptTuning : public PromptMethod {
   void attach(Model& model, uint64_t seed) override {
     remember(model);
     const int64_t count = virtual_tokens(model), d = model.info().hidden_size;
-    prompt_ = std::make_shared<Prompt>(count, d, in_template());
+    prompt_ = std::make_shared<Prompt>(count, submodules(model), d, in_template());
     initialise(model, seed);
     model.input_adapters().push_back(prompt_);
     describe(model, d, model.info().heads);
@@ -149,7 +154,8 @@ MethodInfo prompt_info() {
             "for RANDOM: normal, uniform, uniform_positive"},
            {"prompt-vocab-limit", "prompt_vocab_limit", "0",
             "sample among the first tokens only; 0: all, with repetition"},
-           {"", "prompt_placement", "\"before\"", ""}},
+           {"", "prompt_placement", "\"before\"", ""},
+           submodules_option()},
           [](const Settings& settings) -> std::unique_ptr<Method> {
             return std::make_unique<PromptTuning>(settings);
           }};

@@ -30,6 +30,9 @@ class PromptMethod : public InsertedMethod {
   // prompt_placement: whether the virtual tokens stand at the slots of a template (P-tuning's [P])
   // instead of before the text.
   bool in_template() const;
+  // num_transformer_submodules: 1, or 2 for an encoder-decoder as HF PEFT makes it, which learns
+  // twice as much as it uses.
+  int64_t submodules(const Model& model) const;
   Settings settings_;
 };
 
@@ -47,6 +50,12 @@ class PositionShift : public InputAdapter {
  private:
   int64_t by_;
 };
+
+// Puts the first `count` rows of tokens [n, d] before every document.
+Var put_first_before(int64_t count, const Var& tokens, const Var& embedded, Packing& packing);
+
+// For the registry: the option that submodules() reads.
+MethodOption submodules_option();
 
 // `ids` over and over up to `count` of them.
 std::vector<int32_t> repeated(const std::vector<int32_t>& ids, int64_t count);

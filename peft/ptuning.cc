@@ -4,8 +4,9 @@
 // with MLP(x) = W2 relu(W1 x + b1) + b2. The authors' LSTM has two layers and h = d / 2 in each
 // direction. HF PEFT's default is an MLP of three matrices in place of it all:
 //   p = W4 relu(W2 relu(W0 e + b0) + b2) + b4                W0 [h, d], W2 [h, h], W4 [d, h]
-// p stands before the text, or anywhere in it: at the [P] of a template. The encoder is for
-// training alone: files hold p, as HF PEFT has it, checkpoints the encoder.
+// p stands before the text (what T5's encoder reads; of its 2 P rows there that HF PEFT makes only
+// the first P are used), or anywhere in it: at the [P] of a template. The encoder is for training
+// alone: files hold p, as HF PEFT has it, checkpoints the encoder.
 #include "peft/ptuning.h"
 
 #include <nlohmann/json.hpp>
@@ -34,15 +35,16 @@ struct LstmDirection {
 class EncodedPrompt : public InputAdapter {
  public:
   struct Options {
-    int64_t count, d, hidden, layers;  // layers: of the LSTM; 0: HF PEFT's MLP
-    float dropout;                     // between the LSTM's layers
-    bool in_template;                  // at its slots, instead of before the text
+    int64_t count, rows;        // P; rows that are made, of which the first P are used
+    int64_t d, hidden, layers;  // layers: of the LSTM; 0: HF PEFT's MLP
+    float dropout;              // between the LSTM's layers
+    bool in_template;           // at its slots, instead of before the text
     const bool* training;
   };
   explicit EncodedPrompt(const Options& o)
       : options_(o),
-        values_("prompt_embeddings", {o.count, o.d}),
-        embedding_("prompt_encoder.embedding.weight", {o.count, o.d}) {
+        values_("prompt_embeddings", {o.rows, o.d}),
+        embedding_("prompt_encoder.embedding.weight", {o.rows, o.d}) {
     for (int64_t l = 0; l < o.layers; ++l)
       for (const char* end : {"", "_reverse"})
         lstm_.emplace_back(fmt::format("_l{}{}", l, end), l == 0 ? o.d : 2 * o.hidden, o.hidden);
@@ -80,7 +82,7 @@ class EncodedPrompt : public InputAdapter {
 
   Var forward(const Var& embedded, Packing& packing) override {
     return options_.in_template ? put_into_slots(tokens(), embedded, packing)
-                                : put_before(tokens(), embedded, packing);
+                                : put_first_before(options_.count, tokens(), embedded, packing);
   }
   int64_t positions_taken() const override { return options_.in_template ? 0 : options_.count; }
 
@@ -119,8 +121,10 @@ class PTuning : public PromptMethod {
         settings_.integer("encoder_hidden_size", 0, 1 << 20) == 0)
       settings_.set("encoder_hidden_size", kind == "LSTM" ? d / 2 : d);
     const int64_t layers = settings_.integer("encoder_num_layers", 1, 64);
+    const int64_t count = virtual_tokens(model);
     prompt_ = std::make_shared<EncodedPrompt>(EncodedPrompt::Options{
-        .count = virtual_tokens(model),
+        .count = count,
+        .rows = count * submodules(model),
         .d = d,
         .hidden = settings_.integer("encoder_hidden_size", 1, 1 << 20),
         .layers = kind == "LSTM" ? layers : 0,
@@ -159,7 +163,8 @@ MethodInfo ptuning_info() {
             "width of the encoder; 0: d, or d / 2 in each direction of the LSTM"},
            {"encoder-layers", "encoder_num_layers", "2", "layers of the LSTM"},
            {"encoder-dropout", "encoder_dropout", "0.0", "dropout between them"},
-           {"", "prompt_placement", "\"before\"", ""}},
+           {"", "prompt_placement", "\"before\"", ""},
+           submodules_option()},
           [](const Settings& settings) -> std::unique_ptr<Method> {
             return std::make_unique<PTuning>(settings);
           }};

@@ -1,5 +1,6 @@
 #include "tests/tiny_models.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -22,6 +23,14 @@ std::string config_of(const std::string& type, double dropout) {
       "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4,
       "num_key_value_heads": 2, "intermediate_size": 24, "max_position_embeddings": 48,
       "attention_bias": true, "initializer_range": 0.3, "attention_dropout": )" +
+           p + "}";
+  if (type == "t5")
+    return R"({"model_type": "t5", "architectures": ["T5ForConditionalGeneration"],
+      "vocab_size": 29, "d_model": 16, "d_kv": 4, "d_ff": 24, "num_layers": 2,
+      "num_decoder_layers": 2, "num_heads": 4, "relative_attention_num_buckets": 8,
+      "relative_attention_max_distance": 20, "feed_forward_proj": "gated-gelu",
+      "tie_word_embeddings": false, "decoder_start_token_id": 0, "initializer_range": 0.3,
+      "dropout_rate": )" +
            p + "}";
   return R"({"model_type": "bert", "architectures": ["BertForSequenceClassification"],
       "vocab_size": 29, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4,
@@ -86,8 +95,38 @@ Packed pack(const Documents& documents, int32_t first_position) {
   return out;
 }
 
-Var loss_of(Model& model, const Packed& batch) {
+ModelInput input_of(const Model& model, const Packed& batch) {
   ModelInput in = batch.input();
+  if (!model.info().encoder_decoder()) return in;
+  in.source_ids = batch.ids;
+  in.source = {batch.packing.positions, {}, {}, batch.packing.offsets};
+  return in;
+}
+
+Documents greedy_ids(Model& model, const Documents& prompts, int64_t n) {
+  const NoGrad no_grad;
+  Documents out;
+  for (const auto& prompt : prompts) {
+    const bool pairs = model.info().encoder_decoder();
+    const Packed source = pack({prompt});
+    std::vector<int32_t> text = pairs ? std::vector{model.info().decoder_start_id} : prompt;
+    auto& written = out.emplace_back();
+    while (static_cast<int64_t>(written.size()) < n) {
+      const Packed read = pack({text});
+      ModelInput in = read.input();
+      if (pairs) in.source_ids = source.ids, in.source = source.packing;
+      const Tensor logits = model.lm_logits(model.hidden(in)).value();
+      const auto last = logits.rows(logits.dim(0) - 1, logits.dim(0)).to_vector<float>();
+      written.push_back(
+          static_cast<int32_t>(std::max_element(last.begin(), last.end()) - last.begin()));
+      text.push_back(written.back());
+    }
+  }
+  return out;
+}
+
+Var loss_of(Model& model, const Packed& batch) {
+  ModelInput in = input_of(model, batch);
   const Var h = model.hidden(in);
   if (!model.head_modules().empty())
     return cross_entropy(model.class_logits(h, in.packing), batch.class_labels);
@@ -96,7 +135,7 @@ Var loss_of(Model& model, const Packed& batch) {
 
 Tensor hidden_of(Model& model, const Packed& batch, Packing* moved) {
   const NoGrad no_grad;
-  ModelInput in = batch.input();
+  ModelInput in = input_of(model, batch);
   const Tensor h = model.hidden(in).value();
   if (moved) *moved = in.packing;
   return h;

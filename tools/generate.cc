@@ -1,10 +1,13 @@
 // Continues prompts with a model, with an adapter or without.
+#include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "data/batch.h"
 #include "data/text_stream.h"
 #include "nn/generate.h"
+#include "peft/adapter_set.h"
 #include "tools/train/chat_run.h"
 #include "tools/train/cli.h"
 #include "tools/train/run_model.h"
@@ -28,18 +31,58 @@ void talk(OpenModel& open, const std::string& prompt, const std::string& system,
     if (!line.empty()) answer(line);
 }
 
+// A text to continue, and the adapter that shall do it where there are several.
+struct Ask {
+  std::string text, adapter;
+};
+
+// A line of standard input: the text, or with several adapters a JSON object that names one.
+Ask read_line(const std::string& line, const AdapterSet* adapters) {
+  if (!adapters) return {line, ""};
+  const auto json = nlohmann::json::parse(line, nullptr, false);
+  const auto text = [&](const char* key) {
+    require(
+        json.is_object() && json.contains(key) && json[key].is_string(),
+        "standard input: with several adapters a line is {{\"input\": TEXT, \"adapter\": NAME}} "
+        "(\"\": the base alone), found {}",
+        line);
+    return json[key].get<std::string>();
+  };
+  return {text("input"), text("adapter")};
+}
+
+// Loads NAME=FOLDER, ... onto one base. model: its folder, or "": the one that the adapters name.
+OpenModel open_base(const std::string& model, const std::vector<std::string>& named, DType dtype) {
+  std::string base = model;
+  for (const std::string& one : named) {
+    const size_t at = one.find('=');
+    require(at != std::string::npos && at > 0,
+            "--adapter {}: several adapters are given as NAME=FOLDER", one);
+    if (!model.empty()) continue;
+    const std::string its = read_adapter_config(one.substr(at + 1)).base;
+    require(base.empty() || its == base,
+            "the adapters name the bases '{}' and '{}'; pass --model with the one they share", base,
+            its);
+    base = its;
+  }
+  return open_model(base, "", dtype);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   CLI::App app("generate: continue a prompt, from --prompt or one a line from standard input");
-  std::string model, adapter, prompt, separator = "\n", system, chat_template;
-  std::vector<std::string> stops;
+  std::string model, prompt, separator = "\n", system, chat_template;
+  std::vector<std::string> stops, adapters;
   GenerateOptions o;
   DType dtype = DType::f32;
   bool raw = false, chat = false, logprobs = false;
   int64_t batch_size = 1;
   app.add_option("--model", model, "Hugging Face model folder; with --adapter it may be left out");
-  app.add_option("--adapter", adapter, "adapter folder");
+  app.add_option(
+      "--adapter", adapters,
+      "adapter folder; or several NAME=FOLDER of one base, of which each line of standard "
+      "input, {\"input\": .., \"adapter\": NAME}, takes one");
   app.add_option("--prompt", prompt, "the text to continue");
   app.add_option("--separator", separator, "put after the prompt, as in training")
       ->capture_default_str();
@@ -88,7 +131,19 @@ int main(int argc, char** argv) {
             "--system and --chat-template are for --chat");
     require(!chat || (!logprobs && batch_size == 1 && stops.empty()),
             "--logprobs, --batch-size and --stop are not for --chat");
-    OpenModel open = open_model(model, adapter, dtype);
+    const bool several = adapters.size() > 1 ||
+                         (adapters.size() == 1 && adapters[0].find('=') != std::string::npos &&
+                          !std::filesystem::exists(adapters[0]));
+    require(!several || (!chat && prompt.empty()),
+            "with several adapters the prompts come from standard input, a JSON object a line");
+    OpenModel open = several ? open_base(model, adapters, dtype)
+                             : open_model(model, adapters.empty() ? "" : adapters[0], dtype);
+    std::optional<AdapterSet> set;
+    if (several) {
+      set.emplace(*open.model);
+      for (const std::string& one : adapters)
+        set->add(one.substr(0, one.find('=')), one.substr(one.find('=') + 1));
+    }
     if (chat) return talk(open, prompt, system, chat_template, o);
     EncodeOptions encode;
     encode.separator = raw ? "" : separator;
@@ -98,13 +153,22 @@ int main(int argc, char** argv) {
         fmt::print(stderr, "{:.6f}\t{}\n", log_p, nlohmann::json(open.tokenizer.token(id)).dump());
       };
     // One prompt is shown as it comes, several are when all of a batch are done.
-    const auto answer = [&](const std::vector<std::string>& texts) {
+    const auto answer = [&](const std::vector<Ask>& texts) {
       std::vector<std::vector<int32_t>> prompts;
       std::vector<TextStream> streams;
-      for (const std::string& text : texts) {
-        prompts.push_back(encode_prompt(open.tokenizer, text, encode));
+      std::vector<size_t> all;
+      for (const Ask& ask : texts) {
+        prompts.push_back(encode_prompt(open.tokenizer, ask.text, encode));
         streams.emplace_back(open.tokenizer, stops);
+        all.push_back(all.size());
       }
+      o.before_pass = [&](const std::vector<size_t>& documents) {
+        if (!set) return;
+        std::vector<std::string> names;
+        for (const size_t p : documents) names.push_back(texts[p].adapter);
+        set->use_each(names);
+      };
+      o.before_pass(all);  // how long a prompt may be depends on them too
       std::vector<std::string> shown(texts.size());
       o.stop = [&](size_t p, const std::vector<int32_t>&) { return streams[p].stopped(); };
       generate(*open.model, prompts, o, [&](size_t p, int32_t id) {
@@ -116,11 +180,11 @@ int main(int argc, char** argv) {
       });
       for (size_t p = 0; p < texts.size(); ++p) fmt::print("{}{}\n", shown[p], streams[p].finish());
     };
-    if (!prompt.empty()) return answer({prompt});
-    std::vector<std::string> batch;
+    if (!prompt.empty()) return answer({{prompt, ""}});
+    std::vector<Ask> batch;
     for (std::string line; std::getline(std::cin, line);) {
       if (line.empty()) continue;
-      batch.push_back(line);
+      batch.push_back(read_line(line, set ? &*set : nullptr));
       if (static_cast<int64_t>(batch.size()) < batch_size) continue;
       answer(batch);
       batch.clear();

@@ -1,9 +1,13 @@
-// Puts an adapter into its base and writes a plain model folder.
+// Puts an adapter into its base and writes a plain model folder, or several adapters of one base
+// into one.
+#include <fmt/ranges.h>
+
 #include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "engine/files/atomic_file.h"
 #include "engine/files/json.h"
+#include "peft/combine_files.h"
 #include "quant/quantizer.h"
 #include "tools/train/cli.h"
 #include "tools/train/run_model.h"
@@ -54,14 +58,44 @@ Config without_quantization(const Config& config) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("merge: put an adapter into its base model");
-  std::string model, adapter, output;
+  CLI::App app("merge: put an adapter into its base model, or several LoRA adapters into one");
+  std::string model, output;
+  std::vector<std::string> adapters;
+  std::vector<double> weights;
+  CombineOptions combination;
+  combination.type = "";
   DType dtype = DType::f32;
   app.add_option("--model", model, "base folder; default: the one that adapter_config.json names");
-  app.add_option("--adapter", adapter, "adapter folder")->required();
-  app.add_option("--output", output, "folder for the merged model")->required();
+  app.add_option("--adapter", adapters, "adapter folder; with --combination one or more")
+      ->required();
+  app.add_option("--output", output, "folder for the merged model or the combined adapter")
+      ->required();
   add_dtype_option(app, dtype);
+  app.add_option("--combination", combination.type,
+                 "write one adapter of several instead of a model: " +
+                     fmt::format("{}", fmt::join(combination_types(), ", ")))
+      ->check(CLI::IsMember(combination_types()));
+  app.add_option("--weights", weights, "of the combination, one for each adapter; default: 1");
+  app.add_option("--density", combination.density,
+                 "share of values that ties, dare and magnitude_prune keep");
+  app.add_option("--majority-sign", combination.majority_sign,
+                 "of ties: of the values' sum (total) or of most of them (frequency)")
+      ->capture_default_str();
+  app.add_option("--svd-rank", combination.rank, "rank of the result; 0: the adapters' largest")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--seed", combination.seed, "of dare")->capture_default_str();
   return run_tool(app, argc, argv, [&] {
+    if (!combination.type.empty()) {
+      if (weights.empty()) weights.assign(adapters.size(), 1.0);
+      combine_adapters({adapters.begin(), adapters.end()}, weights, combination, output,
+                       !model.empty());
+      fmt::print("combined adapter: {}\n", output);
+      return;
+    }
+    require(adapters.size() == 1,
+            "{} adapters: pass --combination to make one of them, and merge that", adapters.size());
+    require(weights.empty(), "--weights are for a --combination");
+    const std::string& adapter = adapters[0];
     OpenModel open = open_model(model, adapter, DType::f32);
     require(!std::filesystem::exists(output) || !std::filesystem::equivalent(output, open.base),
             "{}: is the base folder; choose another --output", output);

@@ -84,7 +84,7 @@ class Decoder : public Model {
 
   Var hidden(ModelInput& in) override {
     Var x = run_input_adapters(embed_tokens_(in.ids, compute_), in);
-    x = run_embedded_adapters(x, in);
+    x = run_embedded_adapters(x, in.packing);
     // Shared, since a checkpointed block runs again in the backward pass, when `in` is gone.
     const auto packing = std::make_shared<const Packing>(in.packing);
     const auto last = std::max_element(packing->positions.begin(), packing->positions.end());
@@ -144,23 +144,24 @@ class Decoder : public Model {
             KvCache* cache) {
     const DecoderLayer& l = layers_[i];
     const Block& hooks = blocks_[i];
+    const std::span<const int32_t> at(packing.offsets);
     const Var n = l.input_layernorm(x);
     const auto rope = [&](const Var& t) {
       return rotary(t, packing.positions, frequencies, info_.head_dim, rope_.attention_factor);
     };
     const auto normed = [&](const Var& t, const RmsNorm& norm) { return qk_norm_ ? norm(t) : t; };
-    const Var q = rope(normed(l.q(n), l.q_norm)), k = rope(normed(l.k(n), l.k_norm));
+    const Var q = rope(normed(l.q(n, at), l.q_norm)), k = rope(normed(l.k(n, at), l.k_norm));
     const AttentionOptions options{.heads = info_.heads,
                                    .kv_heads = info_.kv_heads,
                                    .scale = 1.0f / std::sqrt(static_cast<float>(info_.head_dim)),
                                    .window = l.window,
                                    .dropout = training ? dropout_ : 0.0f};
-    const AttentionContext context{packing.offsets, cache, static_cast<int64_t>(i)};
-    const Var a = l.o(attend(q, k, l.v(n), context, options, hooks.kv.get(), n));
-    const Var y = add(x, run_adapters(hooks.attn_out, a, {n, x, packing.offsets}));
+    const AttentionContext context{at, cache, static_cast<int64_t>(i)};
+    const Var a = l.o(attend(q, k, l.v(n, at), context, options, hooks.kv.get(), n), at);
+    const Var y = add(x, run_adapters(hooks.attn_out, a, {n, x, at}));
     const Var m = l.post_attention_layernorm(y);
-    return add(y, run_adapters(hooks.ffn_out, l.down(swiglu(l.gate(m), l.up(m))),
-                               {m, y, packing.offsets}));
+    const Var f = l.down(swiglu(l.gate(m, at), l.up(m, at)), at);
+    return add(y, run_adapters(hooks.ffn_out, f, {m, y, at}));
   }
 
   Embedding embed_tokens_;

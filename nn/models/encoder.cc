@@ -107,7 +107,7 @@ class Encoder : public Model {
     for (int32_t& row : rows) row += static_cast<int32_t>(spec_.first_position);
     x = add(add(x, type_(packing.type_ids, compute_)), position_(rows, compute_));
     x = dropout(norm_(x), training ? hidden_dropout_ : 0.0f);
-    x = run_embedded_adapters(x, in);
+    x = run_embedded_adapters(x, in.packing);
     // Shared, since a checkpointed block runs again in the backward pass, when `in` is gone.
     const auto shared = std::make_shared<const Packing>(packing);
     for (size_t i = 0; i < layers_.size(); ++i)
@@ -182,16 +182,17 @@ class Encoder : public Model {
                                    .scale = 1.0f / std::sqrt(static_cast<float>(info_.head_dim)),
                                    .causal = false,
                                    .dropout = training ? attention_dropout_ : 0.0f};
-    const AttentionContext context{packing.offsets, nullptr, static_cast<int64_t>(i)};
+    const std::span<const int32_t> at(packing.offsets);
+    const AttentionContext context{at, nullptr, static_cast<int64_t>(i)};
     const float p = training ? hidden_dropout_ : 0.0f;
     const Var context_layer =
-        attend(l.query(x), l.key(x), l.value(x), context, options, hooks.kv.get(), x);
-    const Var a = dropout(l.attention_output(context_layer), p);
-    const Var y = l.attention_norm(add(
-        run_adapters(hooks.attn_out, a, {x, x, packing.offsets, std::cref(l.attention_norm)}), x));
-    const Var f = dropout(l.output(activate(act_, l.intermediate(y))), p);
+        attend(l.query(x, at), l.key(x, at), l.value(x, at), context, options, hooks.kv.get(), x);
+    const Var a = dropout(l.attention_output(context_layer, at), p);
+    const Var y = l.attention_norm(
+        add(run_adapters(hooks.attn_out, a, {x, x, at, std::cref(l.attention_norm)}), x));
+    const Var f = dropout(l.output(activate(act_, l.intermediate(y, at)), at), p);
     return l.output_norm(
-        add(run_adapters(hooks.ffn_out, f, {y, y, packing.offsets, std::cref(l.output_norm)}), y));
+        add(run_adapters(hooks.ffn_out, f, {y, y, at, std::cref(l.output_norm)}), y));
   }
 
   EncoderSpec spec_;

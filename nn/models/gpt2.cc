@@ -68,7 +68,7 @@ class Gpt2 : public Model {
   Var hidden(ModelInput& in) override {
     Var x = run_input_adapters(wte_(in.ids, compute_), in);
     x = dropout(add(x, wpe_(in.packing.positions, compute_)), training ? embd_pdrop_ : 0.0f);
-    x = run_embedded_adapters(x, in);
+    x = run_embedded_adapters(x, in.packing);
     // Shared, since a checkpointed block runs again in the backward pass, when `in` is gone.
     const auto packing = std::make_shared<const Packing>(in.packing);
     for (size_t i = 0; i < layers_.size(); ++i)
@@ -140,20 +140,21 @@ class Gpt2 : public Model {
     const Gpt2Layer& l = layers_[i];
     const Block& hooks = blocks_[i];
     const int64_t d = info_.hidden_size;
+    const std::span<const int32_t> at(packing.offsets);
     const Var n = l.ln_1(x);
-    const std::vector<Var> qkv = split_columns(l.c_attn(n), {d, d, d});
+    const std::vector<Var> qkv = split_columns(l.c_attn(n, at), {d, d, d});
     const AttentionOptions options{.heads = info_.heads,
                                    .kv_heads = info_.heads,
                                    .scale = 1.0f / std::sqrt(static_cast<float>(info_.head_dim)),
                                    .dropout = training ? attn_pdrop_ : 0.0f};
-    const AttentionContext context{packing.offsets, cache, static_cast<int64_t>(i)};
+    const AttentionContext context{at, cache, static_cast<int64_t>(i)};
     const float p = training ? resid_pdrop_ : 0.0f;
-    const Var a = dropout(
-        l.attn_proj(attend(qkv[0], qkv[1], qkv[2], context, options, hooks.kv.get(), n)), p);
-    const Var y = add(x, run_adapters(hooks.attn_out, a, {n, x, packing.offsets}));
-    const Var m = l.ln_2(y);
-    const Var f = dropout(l.mlp_proj(exact_gelu_ ? gelu(l.c_fc(m)) : gelu_tanh(l.c_fc(m))), p);
-    return add(y, run_adapters(hooks.ffn_out, f, {m, y, packing.offsets}));
+    const Var c = attend(qkv[0], qkv[1], qkv[2], context, options, hooks.kv.get(), n);
+    const Var a = dropout(l.attn_proj(c, at), p);
+    const Var y = add(x, run_adapters(hooks.attn_out, a, {n, x, at}));
+    const Var m = l.ln_2(y), up = l.c_fc(m, at);
+    const Var f = dropout(l.mlp_proj(exact_gelu_ ? gelu(up) : gelu_tanh(up), at), p);
+    return add(y, run_adapters(hooks.ffn_out, f, {m, y, at}));
   }
 
   Embedding wte_, wpe_;

@@ -202,6 +202,7 @@ class T5 : public Model {
   Var encode(ModelInput& in) {
     require(in.source.tokens() > 0, "t5: there is no text for the encoder to read");
     Var x = run_input_adapters(drop(shared_(in.source_ids, compute_)), in.source, input_adapters_);
+    x = run_embedded_adapters(x, in.source);
     const auto packing = std::make_shared<const Packing>(in.source);
     for (size_t i = 0; i < encoder_.blocks.size(); ++i)
       x = run_block([this, i, packing](const Var& h) { return encoder_block(i, h, *packing); }, x);
@@ -210,19 +211,21 @@ class T5 : public Model {
 
   Var self_attention(const Stack& stack, const T5Block& b, const Block& hooks, const Var& x,
                      const Packing& packing, KvCache* cache, int64_t layer) const {
+    const std::span<const int32_t> at(packing.offsets);
     const Var n = b.self.norm(x);
     const RelativeBias bias = stack.positions(packing);
-    const AttentionContext context{packing.offsets, cache, layer, &bias};
-    const Var a = b.self.o(attend(b.self.q(n), b.self.k(n), b.self.v(n), context,
-                                  options(&stack == &decoder_), hooks.kv.get(), n));
-    return add(x, run_adapters(hooks.attn_out, drop(a), {n, x, packing.offsets}));
+    const AttentionContext context{at, cache, layer, &bias};
+    const Var c = attend(b.self.q(n, at), b.self.k(n, at), b.self.v(n, at), context,
+                         options(&stack == &decoder_), hooks.kv.get(), n);
+    return add(x, run_adapters(hooks.attn_out, drop(b.self.o(c, at)), {n, x, at}));
   }
 
   Var feed_forward(const T5Block& b, const Block& hooks, const Var& x,
                    const Packing& packing) const {
+    const std::span<const int32_t> at(packing.offsets);
     const Var n = b.ffn_norm(x);
-    const Var inner = gated_ ? mul(gelu_tanh(b.gate(n)), b.up(n)) : relu(b.up(n));
-    return add(x, run_adapters(hooks.ffn_out, drop(b.down(drop(inner))), {n, x, packing.offsets}));
+    const Var inner = gated_ ? mul(gelu_tanh(b.gate(n, at)), b.up(n, at)) : relu(b.up(n, at));
+    return add(x, run_adapters(hooks.ffn_out, drop(b.down(drop(inner), at)), {n, x, at}));
   }
 
   Var encoder_block(size_t i, const Var& x, const Packing& packing) {
@@ -239,12 +242,14 @@ class T5 : public Model {
     const Block& hooks = blocks_[encoder_.blocks.size() + i];
     const auto layer = static_cast<int64_t>(i);
     const Var y = self_attention(decoder_, b, hooks, x, packing, cache, layer);
+    const std::span<const int32_t> at(packing.offsets), from(source.offsets);
     const Var n = b.cross.norm(y);
-    const SourceContext context{packing.offsets, source.offsets, cache, layer};
-    const Var a = b.cross.o(attend_source(
-        b.cross.q(n), [&] { return std::pair(b.cross.k(memory), b.cross.v(memory)); }, context,
-        options(false), hooks.cross_kv.get(), memory));
-    const Var z = add(y, run_adapters(hooks.cross_out, drop(a), {n, y, packing.offsets}));
+    const auto keys_and_values = [&] {
+      return std::pair(b.cross.k(memory, from), b.cross.v(memory, from));
+    };
+    const Var c = attend_source(b.cross.q(n, at), keys_and_values, {at, from, cache, layer},
+                                options(false), hooks.cross_kv.get(), n);
+    const Var z = add(y, run_adapters(hooks.cross_out, drop(b.cross.o(c, at)), {n, y, at}));
     return feed_forward(b, hooks, z, packing);
   }
 

@@ -380,7 +380,9 @@ struct OwnPrefix : KvAdapter {
     const auto part = [&](const Parameter& p) {
       return Var(p.var.value().rows(first * length, (first + count) * length));
     };
-    return {part(k), part(v), true};
+    std::vector<int32_t> bounds;
+    for (int64_t b = 0; b <= count; ++b) bounds.push_back(static_cast<int32_t>(b * length));
+    return {part(k), part(v), bounds};
   }
   void visit(const ParameterVisitor& f) override { f(k), f(v); }
 };

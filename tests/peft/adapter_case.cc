@@ -24,12 +24,13 @@ std::shared_ptr<const SafetensorsFile> rewritten(AdapterCase& c, const TempDir& 
 AdapterCase open_adapter_case(const std::filesystem::path& folder,
                               const std::filesystem::path& base) {
   const auto vectors = SafetensorsFile::open(folder / "vectors.safetensors");
-  OracleBatch batch = read_batch(*vectors, "in.");
   LoadOptions options;
-  options.task = batch.class_labels.empty() ? Task::causal_lm : Task::classification;
-  AdapterCase c{
-      folder, vectors, std::move(batch), load_model(base, options), read_adapter_config(folder),
-      nullptr};
+  const bool pairs = Config::load(base).boolean("is_encoder_decoder", false);
+  if (!pairs && !read_batch(*vectors, "in.").class_labels.empty())
+    options.task = Task::classification;
+  AdapterCase c{folder, vectors, {}, load_model(base, options), read_adapter_config(folder),
+                nullptr};
+  c.batch = read_batch(*vectors, "in.", c.loaded.model->info());
   c.method = load_adapter(c.folder, c.config, *c.loaded.model);
   return c;
 }

@@ -213,26 +213,13 @@ void low_precision(const ContractRow& row, const std::string& type) {
 // The next tokens with a cache, against a whole pass for each.
 void generation(const ContractRow& row, const std::string& type) {
   Tuned t = tune(row, type, DType::f32);
-  if (!t.model->head_modules().empty()) return;
+  if (!t.model->head_modules().empty() || !row.causal) return;
   stir(t);
   GenerateOptions options;
   options.max_new_tokens = 6;
-  const auto found = generate(*t.model, {{3, 1, 4, 1, 5}, {2, 7}}, options);
-  const NoGrad no_grad;
-  std::vector<std::vector<int32_t>> texts{{3, 1, 4, 1, 5}, {2, 7}};
-  for (size_t i = 0; i < texts.size(); ++i) {
-    std::vector<int32_t> expected;
-    for (int64_t n = 0; n < options.max_new_tokens; ++n) {
-      const Packed one = pack({texts[i]});
-      ModelInput in = one.input();
-      const Tensor logits = t.model->lm_logits(t.model->hidden(in)).value();
-      const auto last = logits.rows(logits.dim(0) - 1, logits.dim(0)).to_vector<float>();
-      expected.push_back(
-          static_cast<int32_t>(std::max_element(last.begin(), last.end()) - last.begin()));
-      texts[i].push_back(expected.back());
-    }
-    CHECK(found[i] == expected);
-  }
+  options.eos_ids = {kVocab};
+  const Documents prompts{{3, 1, 4, 1, 5}, {2, 7}};
+  CHECK(generate(*t.model, prompts, options) == greedy_ids(*t.model, prompts, 6));
 }
 
 // The products of frozen weights' gradients are not computed: once the base trains too, a backward

@@ -20,7 +20,8 @@ struct ContractRow {
   bool own_weights = false;       // it trains the model's own weights: no merging, no switch
   bool gradient_is_whole = true;  // false: the method holds something constant on purpose
   bool merges = true;             // false: an error says why it cannot
-  std::vector<std::string> models = {"gpt2", "llama", "bert"};
+  bool causal = true;  // false: what follows changes what came before; no cache repeats it
+  std::vector<std::string> models = {"gpt2", "llama", "bert", "t5"};
 };
 
 void check_contract(const ContractRow& row);

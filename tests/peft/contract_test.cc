@@ -32,6 +32,17 @@ std::function<int64_t(Model&)> own(std::function<bool(const Model&, const Parame
   };
 }
 
+int64_t blocks(Model& m) { return static_cast<int64_t>(m.blocks().size()); }
+// Attentions of the model, and how many kinds of them have an AdapterHub prefix of their own.
+int64_t attentions(const Model& m) {
+  return m.info().layers +
+         (m.info().encoder_decoder() ? m.info().encoder_layers + m.info().layers : 0);
+}
+int64_t prefixes(const Model& m) { return m.info().encoder_decoder() ? 3 : 1; }
+// Layers of a prefix's file: of an encoder-decoder an odd number (peft/prefix.cc).
+int64_t file_layers(const Model& m) {
+  return m.info().encoder_decoder() ? m.info().layers | 1 : m.info().layers;
+}
 int64_t kv_dim(const Model& m) { return m.info().kv_heads * m.info().head_dim; }
 
 // A bottleneck adapter's, its width the hidden size over `reduction`.
@@ -178,7 +189,7 @@ const std::vector<ContractRow>& rows() {
        .lr = 0.1},
       {.method = "prefix",
        .settings = R"({"num_virtual_tokens": 3})",
-       .count = [](Model& m) { return 3 * 2 * kv_dim(m) * m.info().layers; },
+       .count = [](Model& m) { return 3 * 2 * kv_dim(m) * file_layers(m); },
        .identity = false,
        .merges = false},
       {.method = "prefix",
@@ -217,29 +228,29 @@ const std::vector<ContractRow>& rows() {
        .merges = false},
       {.method = "ptuning-v2",
        .settings = R"({"num_virtual_tokens": 3})",
-       .count = [](Model& m) { return 3 * 2 * kv_dim(m) * m.info().layers; },
+       .count = [](Model& m) { return 3 * 2 * kv_dim(m) * file_layers(m); },
        .identity = false,
        .merges = false},
       {.method = "houlsby",
        .settings = R"({"reduction_factor": 4, "train_norms": false})",
-       .count = [](Model& m) { return 2 * adapter_size(m, 4) * m.info().layers; },
+       .count = [](Model& m) { return 2 * adapter_size(m, 4) * blocks(m); },
        .identity = false,
        .merges = false},
       {.method = "pfeiffer",
        .settings = R"({"reduction_factor": 4})",
-       .count = [](Model& m) { return adapter_size(m, 4) * m.info().layers; },
+       .count = [](Model& m) { return adapter_size(m, 4) * blocks(m); },
        .identity = false,
        .merges = false},
       {.method = "parallel",
        .settings = R"({"reduction_factor": 4})",
-       .count = [](Model& m) { return adapter_size(m, 4) * m.info().layers; },
+       .count = [](Model& m) { return adapter_size(m, 4) * blocks(m); },
        .merges = false},
       {.method = "compacter",
        .settings = R"({"reduction_factor": 4, "phm_dim": 2})",
        .count =
            [](Model& m) {
              const int64_t d = m.info().hidden_size, b = d / 4;
-             return 8 + 2 * (2 * (d + b) + b + d) * m.info().layers;
+             return 8 + 2 * (2 * (d + b) + b + d) * blocks(m);
            },
        .identity = false,
        .merges = false},
@@ -247,9 +258,9 @@ const std::vector<ContractRow>& rows() {
        .settings = R"({"prefix_length": 2, "bottleneck_size": 3, "reduction_factor": 4})",
        .count =
            [](Model& m) {
-             const int64_t d = m.info().hidden_size, layers = m.info().layers;
-             return 2 * d + 3 * d + 3 + (3 + 1) * 2 * kv_dim(m) * layers +
-                    adapter_size(m, 4) * layers;
+             const int64_t d = m.info().hidden_size;
+             return prefixes(m) * (2 * d + 3 * d + 3) + (3 + 1) * 2 * kv_dim(m) * attentions(m) +
+                    adapter_size(m, 4) * blocks(m);
            },
        .identity = false,
        .merges = false},
@@ -257,19 +268,21 @@ const std::vector<ContractRow>& rows() {
        .settings = R"({"prefix_length": 2, "bottleneck_size": 3, "reduction_factor": 4, "r": 2})",
        .count =
            [](Model& m) {
-             const int64_t d = m.info().hidden_size, layers = m.info().layers;
-             return 2 * d + 3 * d + 3 + (3 + 1) * 2 * d * layers +
-                    (adapter_size(m, 4) + 2 * 2 * 2 * d + 4 * (d + 1)) * layers;
+             const int64_t d = m.info().hidden_size;
+             return prefixes(m) * (2 * d + 3 * d + 3) +
+                    ((3 + 1) * 2 * d + 2 * 2 * 2 * d + 3 * (d + 1)) * attentions(m) +
+                    (adapter_size(m, 4) + d + 1) * blocks(m);
            },
        .identity = false,
        .merges = false,
-       .models = {"bert"}},  // a gate reads the whole text: no cache can repeat it
+       .causal = false,  // a gate reads the whole text
+       .models = {"gpt2", "bert", "t5"}},
       {.method = "adamix",
        .settings = R"({"reduction_factor": 4, "experts": 3})",
        .count =
            [](Model& m) {
              const int64_t d = m.info().hidden_size, b = d / 4;
-             return (3 * (d * b + b) + b * d + d) * m.info().layers;
+             return (3 * (d * b + b) + b * d + d) * blocks(m);
            },
        .identity = false,
        .merges = false},
@@ -278,7 +291,7 @@ const std::vector<ContractRow>& rows() {
        .count =
            [](Model& m) {
              const int64_t d = m.info().hidden_size, q = d, v = kv_dim(m);
-             return (2 * (d + q) + 2 * (d + v)) * m.info().layers;
+             return (2 * (d + q) + 2 * (d + v)) * attentions(m);
            }},
   };
   return table;

@@ -22,7 +22,7 @@ struct Row {
   json changes;           // of the defaults, small enough for tiny models
   bool identity = false;  // a new adapter changes nothing
   bool causal_ok = true;  // what comes later does not change what came before
-  // Trained numbers by hidden size d, key width kv, layers L.
+  // Trained numbers by hidden size d, key width kv, layers L of a model that reads one text.
   std::function<int64_t(int64_t d, int64_t kv, int64_t layers)> count;
 };
 
@@ -134,7 +134,7 @@ test::Packed batch_of(uint64_t seed) { return test::pack(test::random_documents(
 template <class F>
 void for_all(F f) {
   for (const Row& row : rows())
-    for (const std::string& type : test::tiny_types()) {
+    for (const std::string type : {"gpt2", "llama", "bert", "t5"}) {
       CAPTURE(row.method);
       CAPTURE(row.changes.dump());
       CAPTURE(type);
@@ -166,7 +166,7 @@ TEST_CASE("inserted methods: count, frozen base, identity, gradient checkpointin
     int64_t count = 0;
     method->visit([&](Parameter& p) { count += p.shape.numel(); });
     const ModelInfo& info = model->info();
-    if (row.count)
+    if (row.count && !info.encoder_decoder())
       CHECK(count == row.count(info.hidden_size, info.kv_heads * info.head_dim, info.layers));
 
     randomise(*model, *method);
@@ -233,21 +233,7 @@ TEST_CASE("inserted methods: a cache and packing change no text") {
     o.max_new_tokens = 6;
     o.eos_ids = {test::kVocab + 1};
     const auto together = generate(*model, prompts, o);
-    for (size_t i = 0; i < prompts.size(); ++i) {
-      // Without a cache: the whole text again for every token.
-      test::Documents text{prompts[i]};
-      for (int n = 0; n < 6; ++n) {
-        Packing moved;
-        const Tensor h = test::hidden_of(*model, test::pack(text), &moved);
-        const NoGrad no_grad;
-        const auto logits =
-            model->lm_logits(h.rows(h.dim(0) - 1, h.dim(0))).value().to_vector<float>();
-        text[0].push_back(
-            static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin()));
-      }
-      const std::vector<int32_t> written(text[0].end() - 6, text[0].end());
-      CHECK(together[i] == written);
-    }
+    CHECK(together == test::greedy_ids(*model, prompts, 6));
   });
 }
 

@@ -190,9 +190,6 @@ std::string unsupported(const std::filesystem::path& adapter, const std::filesys
   const std::string model = config.string("model_type", "");
   const auto models = known_model_types();
   if (std::find(models.begin(), models.end(), model) == models.end()) return "model " + model;
-  // peft/inserted_method.cc refuses them.
-  if (model == "t5" && (type == "PREFIX_TUNING" || type == "PROMPT_TUNING" || type == "P_TUNING"))
-    return type + " on T5";
   return "";
 }
 
