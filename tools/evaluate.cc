@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
   InContextOptions shown;
   std::vector<std::string> verbalizer;
   DType dtype = DType::f32;
+  Device device = Device::cpu;
   bool gates = false;
   app.add_option("--model", model, "Hugging Face model folder; with --adapter it may be left out");
   app.add_option("--adapter", adapter, "adapter folder");
@@ -59,8 +60,9 @@ int main(int argc, char** argv) {
   add_chat_template_option(app, o.chat_template);
   app.add_flag("--gates", gates, "show how far the gates of UniPELT open, place by place");
   add_dtype_option(app, dtype);
+  add_device_option(app, device);
   return run_tool(app, argc, argv, [&] {
-    OpenModel open = open_model(model, adapter, dtype);
+    OpenModel open = open_model(model, adapter, dtype, device);
     for (const std::string& pair : verbalizer) {
       const size_t equals = pair.find('=');
       require(equals != std::string::npos, "--verbalizer {}: expected label=words", pair);

@@ -25,6 +25,7 @@ struct Options {
   int64_t max_length = 0, samples = 3, dev_limit = 0, max_new_tokens = 96;
   bool truncate = false, gradient_checkpointing = false, no_baseline = false;
   DType dtype = DType::f32;
+  Device device = Device::cpu;
   QuantOptions quant;
   TrainOptions run;
   std::map<std::string, std::string> method_flags;  // flag to what was given
@@ -170,6 +171,7 @@ std::vector<Example> encode_train(const Options& o, const TaskData& t, const Mod
 }
 
 void finetune(CLI::App& app, Options o) {
+  require_device(o.device);
   const MethodInfo& info = find_method(o.method);
   if (app.count("--lr") == 0) {
     o.run.lr = info.default_lr;
@@ -211,7 +213,9 @@ void finetune(CLI::App& app, Options o) {
   const bool scored = !data.dev_inputs.empty();
   Scores before;
   if (scored && !o.no_baseline && data.labels.empty()) {
+    move_parameters(model, nullptr, o.device);
     before = score_dev(o, data, model, tokenizer);
+    move_parameters(model, nullptr, Device::cpu);  // where initial values are made
     show_samples("Before, the base answers:", before, data.dev_inputs, o.samples);
     fmt::print("  held out: {}\n\n", before.line());
   }
@@ -243,6 +247,7 @@ void finetune(CLI::App& app, Options o) {
   model.visit_parameters([&](const Parameter& p) { total += p.shape.numel(); });
   total += quantized_numel(model);
   method->visit([&](const Parameter& p) { total += p.shape.numel(); });
+  move_parameters(model, method.get(), o.device);
   const std::vector<Parameter*> parameters = select_parameters(model, *method);
   for (const Parameter* p : parameters) trained += p->shape.numel();
   fmt::print("{}: {} of {} parameters train ({:.2f} %)\n", info.name, trained, total,
@@ -343,6 +348,7 @@ int main(int argc, char** argv) {
   app.add_flag("--no-baseline", o.no_baseline, "do not score the base first");
   add_quant_options(app, o.quant);
   add_dtype_option(app, o.dtype);
+  add_device_option(app, o.device);
   add_train_options(app, o.run);
   return run_tool(app, argc, argv, [&] { finetune(app, o); });
 }

@@ -36,6 +36,7 @@ int main(int argc, char** argv) {
   std::vector<std::string> stops;
   GenerateOptions o;
   DType dtype = DType::f32;
+  Device device = Device::cpu;
   bool raw = false, chat = false, logprobs = false;
   int64_t batch_size = 1;
   app.add_option("--model", model, "Hugging Face model folder; with --adapter it may be left out");
@@ -83,12 +84,13 @@ int main(int argc, char** argv) {
                "write each token's log-probability to standard error (not with beams)");
   app.add_option("--seed", o.seed, "of sampling")->capture_default_str();
   add_dtype_option(app, dtype);
+  add_device_option(app, device);
   return run_tool(app, argc, argv, [&] {
     require(chat || (system.empty() && chat_template.empty()),
             "--system and --chat-template are for --chat");
     require(!chat || (!logprobs && batch_size == 1 && stops.empty()),
             "--logprobs, --batch-size and --stop are not for --chat");
-    OpenModel open = open_model(model, adapter, dtype);
+    OpenModel open = open_model(model, adapter, dtype, device);
     if (chat) return talk(open, prompt, system, chat_template, o);
     EncodeOptions encode;
     encode.separator = raw ? "" : separator;

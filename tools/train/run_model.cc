@@ -29,8 +29,9 @@ std::vector<std::string> config_labels(const Config& config) {
 // The likeliest class of each row.
 std::vector<int32_t> best_classes(const Tensor& logits) {
   std::vector<int32_t> out;
-  for (int64_t i = 0; i < logits.dim(0); ++i) {
-    const auto row = logits.rows(i, i + 1).to_vector<float>();
+  const Tensor host = logits.to(Device::cpu);
+  for (int64_t i = 0; i < host.dim(0); ++i) {
+    const auto row = host.rows(i, i + 1).to_vector<float>();
     out.push_back(static_cast<int32_t>(std::max_element(row.begin(), row.end()) - row.begin()));
   }
   return out;
@@ -56,7 +57,9 @@ EncodeOptions encode_options(const Model& model, const ScoreOptions& o) {
   return encode_options(model, o.separator, o.max_length, o.truncate);
 }
 
-OpenModel open_model(const std::string& model, const std::string& adapter, DType compute) {
+OpenModel open_model(const std::string& model, const std::string& adapter, DType compute,
+                     Device device) {
+  require_device(device);
   std::optional<AdapterConfig> adapter_config;
   std::string base = model;
   if (!adapter.empty()) {
@@ -97,6 +100,7 @@ OpenModel open_model(const std::string& model, const std::string& adapter, DType
                 labels,
                 adapter};
   if (adapter_config) out.method = load_adapter(adapter, *adapter_config, *out.model);
+  move_parameters(*out.model, out.method.get(), device);
   return out;
 }
 

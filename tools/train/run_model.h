@@ -31,7 +31,8 @@ struct OpenModel {
 
 // model: a base folder; adapter: a folder written by finetune, or "". With an adapter, model may be
 // "": then the adapter's base_model_name_or_path is used.
-OpenModel open_model(const std::string& model, const std::string& adapter, DType compute);
+OpenModel open_model(const std::string& model, const std::string& adapter, DType compute,
+                     Device device = Device::cpu);
 
 // What a model does on a data file, for people and for tests.
 struct Scores {
