@@ -32,7 +32,7 @@ endif
 KERNEL_SRC := $(wildcard engine/kernels/*.cc)
 # CUDA kernels: g++ compiles them for the emulator with every access observed (cuda/emulator), nvcc for GPUs.
 CU_SRC     := $(shell find cuda -name '*.cu' | sort)
-CUDA_SRC   := $(shell find cuda -name '*.cc' | sort)
+CUDA_SRC   := $(filter-out cuda/none.cc,$(shell find cuda -name '*.cc' | sort))
 CU_TESTS   := $(shell find tests -name '*.cu' | sort)
 EMU_LIBS   := -lboost_context -lbacktrace
 EMU_FLAGS  := -Icuda/emulator/include
@@ -41,6 +41,12 @@ OBSERVE    := -std=c++20 -O1 -g -fsanitize=thread --param tsan-instrument-func-e
 NVCC       ?= $(firstword $(wildcard /usr/local/cuda/bin/nvcc) $(shell command -v nvcc))
 NVCC_FLAGS := -std=c++20 -O3 -I. --expt-relaxed-constexpr -DFMT_USE_CONSTEXPR=1 -lineinfo \
               $(foreach cc,80 90 100,-gencode arch=compute_$(cc),code=sm_$(cc)) -gencode arch=compute_100,code=compute_100
+# What --device cuda is in the tools: GPUs where nvcc is (CUDA=0 leaves them out), the emulator with
+# EMULATE=1, and otherwise a message. The tests always have the emulator.
+CUDA       ?= $(if $(NVCC),1,0)
+EMULATE    ?= 0
+CUDA_HOME  := $(patsubst %/bin/nvcc,%,$(NVCC))
+GPU_SRC    := $(CU_SRC) cuda/device.cc cuda/gemm.cc
 AMX_SRC    := $(wildcard engine/kernels/amx/*.cc)
 LIB_SRC    := $(filter-out $(KERNEL_SRC) $(AMX_SRC),$(shell find $(LIB_DIRS) -name '*.cc' 2>/dev/null | sort))
 TOOL_SRC   := $(wildcard tools/*.cc)
@@ -55,6 +61,16 @@ KERNEL_OBJ := $(foreach isa,$(ISAS),$(patsubst %.cc,$(BUILD)/obj/$(isa)/%.o,$(ca
 LIB_OBJ    := $(call obj,$(LIB_SRC)) $(KERNEL_OBJ)
 EMU_OBJ    := $(call obj,$(CU_SRC) $(CUDA_SRC))
 TOOLS      := $(patsubst tools/%.cc,$(BIN)/%,$(TOOL_SRC))
+ifeq ($(EMULATE),1)
+DEVICE_OBJ := $(EMU_OBJ)
+DEVICE_LIBS:= $(EMU_LIBS)
+else ifeq ($(CUDA),1)
+DEVICE_OBJ := $(addsuffix .gpu.o,$(addprefix $(BUILD)/,$(basename $(GPU_SRC))))
+DEVICE_LIBS:= -L$(CUDA_HOME)/lib64 -Wl,-rpath,$(CUDA_HOME)/lib64 -lcublasLt -lcudart_static -lrt -ldl
+else
+DEVICE_OBJ := $(BUILD)/obj/cuda/none.o
+DEVICE_LIBS:= @$(BUILD)/no_cuda.args
+endif
 
 .PHONY: all deps demo demo-minilm test check-kernels cuda-objects check format format-check lint sanitize clean
 .DEFAULT_GOAL := all
@@ -86,7 +102,7 @@ check-kernels: deps
 	@EMULATOR_ORDERS=4 $(BIN)/tests --source-file='*tests/cuda/*'
 
 # Every kernel for GPUs, where nvcc is; what ptxas says of registers and spills stands beside the object.
-cuda-objects: $(if $(NVCC),$(patsubst %.cu,$(BUILD)/%.gpu.o,$(CU_SRC)))
+cuda-objects: $(if $(NVCC),$(addsuffix .gpu.o,$(addprefix $(BUILD)/,$(basename $(GPU_SRC)))))
 	@$(if $(NVCC),,echo "cuda-objects: no nvcc here, nothing to do")
 
 # The structure: which folder may include which, one op one basename, kernels free of stray symbols.
@@ -108,7 +124,7 @@ lint: format-check
 	  'clang-tidy-14 --quiet "$$@" -- -std=c++20 -I. $(EMU_FLAGS) -fopenmp -march=x86-64-v3 -DLK_ISA=Avx2 2>/dev/null' lint
 
 sanitize: deps
-	@$(MAKE) --no-print-directory BUILD=build/sanitize BIN=build/sanitize/bin OPT='-O1 -g1' \
+	@$(MAKE) --no-print-directory CUDA=0 BUILD=build/sanitize BIN=build/sanitize/bin OPT='-O1 -g1' \
 	  SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined' build/sanitize/bin/tests all
 	@ASAN_OPTIONS=detect_leaks=0 build/sanitize/bin/tests
 
@@ -127,6 +143,14 @@ $(BUILD)/%.gpu.o: %.cu
 	@mkdir -p $(@D)
 	$(NVCC) $(NVCC_FLAGS) -MD -MP -MF $(@:.o=.d) -Xptxas -v -c $< -o $@ 2> $(@:.o=.ptxas) || { cat $(@:.o=.ptxas); exit 1; }
 
+$(BUILD)/%.gpu.o: %.cc
+	@mkdir -p $(@D)
+	$(CXX) -isystem $(CUDA_HOME)/include $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
+
+# Without CUDA, the symbols that would be CUDA's are all one function, which says so.
+$(BUILD)/no_cuda.args: $(LIB_OBJ)
+	@nm -uP $^ | sed -n 's/^\(_ZN2lk[^ ]*NS_4CudaE[^ ]*\) U.*/-Wl,--defsym=\1=lk_no_cuda/p' | sort -u > $@
+
 define kernel_rule
 $(BUILD)/obj/$(1)/%.o: %.cc
 	@mkdir -p $$(@D)
@@ -144,10 +168,11 @@ $(BIN)/tests-%: $(call obj,$(TESTS) $(TEST_LIB) $(CU_TESTS) $(TOOL_LIB)) $(EMU_O
 	$(CXX) $(LDFLAGS) $^ $(LDLIBS) $(EMU_LIBS) -o $@
 
 $(BIN)/kernels: $(EMU_OBJ)
-$(BIN)/kernels: LDLIBS += $(EMU_LIBS)
+$(BIN)/kernels: DEVICE_LIBS := $(EMU_LIBS)
+$(filter-out $(BIN)/kernels,$(TOOLS)): $(DEVICE_OBJ) $(patsubst @%,%,$(filter @%,$(DEVICE_LIBS)))
 $(TOOLS): $(BIN)/%: $(BUILD)/obj/tools/%.o $(call obj,$(TOOL_LIB)) $(LIB_OBJ)
 	@mkdir -p $(@D)
-	$(CXX) $(LDFLAGS) $^ $(LDLIBS) -o $@
+	$(CXX) $(LDFLAGS) $(filter %.o,$^) $(LDLIBS) $(DEVICE_LIBS) -o $@
 
 clean:
 	rm -rf $(BUILD) $(BIN)

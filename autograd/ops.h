@@ -5,6 +5,9 @@
 // d_model]. Activations are f32, bf16 or f64 ("the compute dtype"); parameters may be f32 beside
 // bf16 activations (master weights): they are rounded on use and their gradients come back in the
 // parameter's own dtype.
+//
+// All of an op's tensors lie on one device, and so does what it gives; losses and sums alone, [1],
+// are numbers of the host. What has no CUDA kernel says so.
 #pragma once
 
 #include <functional>

@@ -3,7 +3,7 @@
 #include <queue>
 #include <unordered_set>
 
-#include "engine/cpu.h"
+#include "engine/device.h"
 #include "engine/kernels/accumulate.h"
 #include "engine/rng.h"
 
@@ -25,7 +25,7 @@ void collect(Node& node, Tensor g) {
     return;
   }
   if (!node.grad.unique()) node.grad = node.grad.clone();
-  on_float(g.dtype(), [&](auto isa, auto type) {
+  on_float("accumulate", node.grad, [&](auto isa, auto type) {
     using T = decltype(type);
     accumulate(isa, node.grad.data<T>(), g.data<T>(), g.numel());
   });
@@ -75,7 +75,7 @@ void backward(const Var& y, Tensor dy) {
   require(y.needs_grad(), "backward: nothing that this value depends on is trainable");
   if (!dy.defined()) {
     require(y.value().numel() == 1, "backward needs a gradient for a value of shape {}", y.shape());
-    dy = Tensor::full(y.shape(), y.dtype(), 1.0);
+    dy = Tensor::full(y.shape(), y.dtype(), 1.0).to(y.value().device());
   }
   // The scope ends with the pass: leaf gradients outlive it and are counted as such.
   const CategoryScope gradients(Category::gradients);
@@ -138,20 +138,20 @@ Var checkpoint(const std::function<Var(const Var&)>& f, const Var& x) {
   const Var input = x.needs_grad() ? x : Var::leaf(x.value());
   const Tensor& value = x.value();
   const bool wanted = x.needs_grad();
-  return record("checkpoint", y, {input},
-                [f, value, wanted, before](const Tensor& dy, const Need&) {
-                  const DropoutState now = dropout_state();
-                  dropout_state() = before;
-                  const Var again = wanted ? Var::leaf(value) : Var(value);
-                  {
-                    const CategoryScope activations(Category::activations);
-                    const Var out = f(again);
-                    dropout_state() = now;
-                    backward(out, dy);
-                  }
-                  return std::vector<Tensor>{wanted ? again.grad()
-                                                    : Tensor::zeros(value.shape(), value.dtype())};
-                });
+  return record(
+      "checkpoint", y, {input}, [f, value, wanted, before](const Tensor& dy, const Need&) {
+        const DropoutState now = dropout_state();
+        dropout_state() = before;
+        const Var again = wanted ? Var::leaf(value) : Var(value);
+        {
+          const CategoryScope activations(Category::activations);
+          const Var out = f(again);
+          dropout_state() = now;
+          backward(out, dy);
+        }
+        return std::vector<Tensor>{
+            wanted ? again.grad() : Tensor::zeros(value.shape(), value.dtype(), value.device())};
+      });
 }
 
 }  // namespace lk

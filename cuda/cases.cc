@@ -7,13 +7,16 @@
 #include "engine/kernels/accumulate.h"
 #include "engine/kernels/attention.h"
 #include "engine/kernels/column_sum.h"
+#include "engine/kernels/convert.h"
 #include "engine/kernels/dropout.h"
 #include "engine/kernels/elementwise.h"
 #include "engine/kernels/norm.h"
 #include "engine/kernels/pointwise.h"
 #include "engine/kernels/random_normal.h"
 #include "engine/kernels/rotary.h"
+#include "engine/kernels/rows.h"
 #include "engine/kernels/softmax_cross_entropy.h"
+#include "engine/kernels/square_sum.h"
 
 namespace lk {
 namespace {
@@ -31,9 +34,22 @@ class Memory {
     return static_cast<T*>(data);
   }
 
+  const int32_t* copy(const std::vector<int32_t>& values) {
+    auto* data = zeros<int32_t>(static_cast<int64_t>(values.size()));
+    check_cuda(cudaMemcpy(data, values.data(), values.size() * 4, cudaMemcpyHostToDevice),
+               "memory of a kernel's case");
+    return data;
+  }
+
  private:
   std::vector<std::unique_ptr<void, cudaError_t (*)(void*)>> owned_;
 };
+
+std::vector<int32_t> counted(int64_t count) {  // 0, 1, ...
+  std::vector<int32_t> out(static_cast<size_t>(count));
+  std::iota(out.begin(), out.end(), 0);
+  return out;
+}
 
 template <class T>
 constexpr int64_t size = static_cast<int64_t>(sizeof(T));
@@ -85,6 +101,10 @@ void add_cases(std::vector<KernelCase>& cases) {
     random_normal(c, m.zeros<T>(n), n, 1.0f, 1, 2);
   });
 
+  add_flat<T>(cases, "square_sum", 1, 0, [](Cuda c, Memory& m, T, int64_t n) {
+    square_sum(c, m.zeros<double>(1), static_cast<const T*>(m.zeros<T>(n)), n);
+  });
+
   constexpr int64_t rows = 512, d = 768;
   const std::string matrix = dtype + " [512, 768]";
   cases.push_back({"add_row_forward", matrix, 2 * rows * d * size<T> + d * 4, [](Cuda c) {
@@ -97,6 +117,21 @@ void add_cases(std::vector<KernelCase>& cases) {
                      Memory m;
                      const T* x = m.zeros<T>(rows * d);
                      column_sum(c, m.zeros<float>(d), x, rows, d);
+                   }});
+  constexpr int64_t ids = rows * 4;
+  cases.push_back({"gather_rows", matrix, 2 * rows * d * size<T> + ids, [](Cuda c) {
+                     Memory m;
+                     const std::vector<int32_t> each = counted(rows);
+                     const T* x = m.zeros<T>(rows * d);
+                     gather_rows(c, m.zeros<T>(rows * d), x, m.copy(each), rows, d);
+                   }});
+  // Every row goes to a row of its own.
+  cases.push_back({"scatter_add_rows", matrix, rows * d * (8 + size<T>)+3 * ids, [](Cuda c) {
+                     Memory m;
+                     const std::vector<int32_t> each = counted(rows), starts = counted(rows + 1);
+                     const RowGroups groups{m.copy(each), m.copy(starts), m.copy(each), rows};
+                     const T* x = m.zeros<T>(rows * d);
+                     scatter_add_rows(c, m.zeros<float>(rows * d), x, groups, d);
                    }});
   for (const int64_t width : {768, 4096}) {
     const int64_t count = width == 4096 ? 512 : 1024;
@@ -192,6 +227,16 @@ std::vector<KernelCase> make_cases() {
   add_cases<float>(cases);
   add_cases<bf16>(cases);
   add_attention(cases);
+  const auto add_convert = [&](const char* shape, auto to, auto from) {
+    constexpr int64_t n = 1 << 17;
+    cases.push_back({"convert", shape, 6 * n, [to, from](Cuda c) {
+                       Memory m;
+                       const auto* x = m.zeros<std::remove_const_t<decltype(from)>>(n);
+                       convert(c, m.zeros<std::remove_const_t<decltype(to)>>(n), x, n);
+                     }});
+  };
+  add_convert("f32 to bf16 [131072]", bf16{}, float{});
+  add_convert("bf16 to f32 [131072]", float{}, bf16{});
   add_flat<float>(cases, "adamw_update", 4, 3, [](Cuda c, Memory& m, float, int64_t n) {
     const float* g = m.zeros<float>(n);
     float *p = m.zeros<float>(n), *first = m.zeros<float>(n), *second = m.zeros<float>(n);

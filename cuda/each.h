@@ -13,10 +13,18 @@ inline constexpr int kEachThreads = 256;
 
 inline bool aligned_16(const void* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; }
 
+// As many elements as 16 bytes of the widest operand hold.
+template <class... X>
+constexpr int common_pack() {
+  int least = 16;
+  ((least = kPackSize<X> < least ? kPackSize<X> : least), ...);
+  return least;
+}
+
 template <bool Packed, class F, class T, class... X>
 __global__ void __launch_bounds__(kEachThreads) each_kernel(F f, T* y, int64_t n, const X*... x) {
   using A = acc_t<T>;
-  constexpr int N = Packed ? kPackSize<T> : 1;
+  constexpr int N = Packed ? common_pack<T, X...>() : 1;
   const int64_t stride = static_cast<int64_t>(gridDim.x) * kEachThreads;
   const int64_t first = static_cast<int64_t>(blockIdx.x) * kEachThreads + threadIdx.x;
   for (int64_t p = first; p < n / N; p += stride) {
@@ -36,7 +44,7 @@ template <class F, class T, class... X>
 void each(Cuda cuda, F f, T* y, int64_t n, const X*... x) {
   if (n == 0) return;
   const bool packed = aligned_16(y) && (aligned_16(x) && ...);
-  const int64_t pieces = packed ? n / kPackSize<T> + 1 : n;
+  const int64_t pieces = packed ? n / common_pack<T, X...>() + 1 : n;
   launch(packed ? each_kernel<true, F, T, X...> : each_kernel<false, F, T, X...>,
          grid_for((pieces + kEachThreads - 1) / kEachThreads), kEachThreads, 0, cuda.stream, f, y,
          n, x...);

@@ -27,9 +27,11 @@ using Pack = Elements<T, kPackSize<T>>;
 
 #if defined(__CUDACC__)
 using Bytes16 = uint4;
+using Bytes8 = uint2;
 #else
 // A vector type: the compiler would split a struct into four accesses.
 typedef uint32_t Bytes16 __attribute__((vector_size(16), may_alias));
+typedef uint64_t Bytes8 __attribute__((may_alias));
 #endif
 
 template <class T>
@@ -42,7 +44,8 @@ __device__ __forceinline__ void store128(T* p, const Pack<T>& value) {
   *reinterpret_cast<Bytes16*>(p) = __builtin_bit_cast(Bytes16, value);
 }
 
-// N elements in accesses of 16 bytes where they fill them, one by one else.
+// N elements in accesses of 16 bytes where they fill them, in one of 8 where they fill that, one by
+// one else.
 template <int N, class T>
 __device__ __forceinline__ Elements<T, N> load(const T* p) {
   Elements<T, N> e;
@@ -53,6 +56,9 @@ __device__ __forceinline__ Elements<T, N> load(const T* p) {
 #pragma unroll
       for (int j = 0; j < kPackSize<T>; ++j) e.at[i + j] = pack.at[j];
     }
+  } else if constexpr (N > 1 && N * sizeof(T) == 8) {
+    const Bytes8 raw = *reinterpret_cast<const Bytes8*>(p);
+    e = __builtin_bit_cast(Elements<T, N>, raw);
   } else {
 #pragma unroll
     for (int i = 0; i < N; ++i) e.at[i] = p[i];
@@ -69,6 +75,8 @@ __device__ __forceinline__ void store(T* p, const Elements<T, N>& e) {
       for (int j = 0; j < kPackSize<T>; ++j) pack.at[j] = e.at[i + j];
       store128(p + i, pack);
     }
+  } else if constexpr (N > 1 && N * sizeof(T) == 8) {
+    *reinterpret_cast<Bytes8*>(p) = __builtin_bit_cast(Bytes8, e);
   } else {
 #pragma unroll
     for (int i = 0; i < N; ++i) p[i] = e.at[i];

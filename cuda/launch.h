@@ -5,14 +5,10 @@
 
 #include <utility>
 
+#include "engine/cuda.h"
 #include "engine/error.h"
 
 namespace lk {
-
-// The tag that picks the CUDA kernel of a contract in engine/kernels, and the stream it runs on.
-struct Cuda {
-  cudaStream_t stream = nullptr;
-};
 
 // Throws Error unless `error` is success: what was asked, and what CUDA answered.
 inline void check_cuda(cudaError_t error, const char* what) {

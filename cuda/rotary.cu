@@ -32,7 +32,28 @@ __global__ void __launch_bounds__(kEachThreads)
   }
 }
 
+// In the models' range of positions the fast functions would be wrong: angles reach thousands.
+__global__ void __launch_bounds__(kEachThreads)
+    rotary_table_kernel(float* cos, float* sin, const int32_t* positions, const float* inv_freq,
+                        int64_t count, int64_t half, float factor) {
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * kEachThreads;
+  for (int64_t at = static_cast<int64_t>(blockIdx.x) * kEachThreads + threadIdx.x; at < count;
+       at += stride) {
+    const float angle = static_cast<float>(positions[at / half]) * inv_freq[at % half];
+    cos[at] = cosf(angle) * factor;
+    sin[at] = sinf(angle) * factor;
+  }
+}
+
 }  // namespace
+
+template <class Isa, class A>
+void rotary_table(Isa cuda, A* cos, A* sin, const int32_t* positions, const float* inv_freq,
+                  int64_t rows, int64_t half, float factor) {
+  if (rows * half == 0) return;
+  launch(rotary_table_kernel, grid_for((rows * half + kEachThreads - 1) / kEachThreads),
+         kEachThreads, 0, cuda.stream, cos, sin, positions, inv_freq, rows * half, half, factor);
+}
 
 template <class Isa, class T>
 void rotary_forward(Isa cuda, T* y, const T* x, const acc_t<T>* cos, const acc_t<T>* sin,
@@ -52,5 +73,8 @@ template void rotary_forward(Cuda, float*, const float*, const float*, const flo
                              int64_t, int64_t, bool);
 template void rotary_forward(Cuda, bf16*, const bf16*, const float*, const float*, int64_t, int64_t,
                              int64_t, bool);
+
+template void rotary_table(Cuda, float*, float*, const int32_t*, const float*, int64_t, int64_t,
+                           float);
 
 }  // namespace lk

@@ -183,6 +183,16 @@ void gemm_f64(const Key& q, double* c, const double* a, const double* b, const T
   });
 }
 
+void gemm_cuda(const Key& q, const Tensor& c, const Tensor& a, const Tensor& b,
+               const Tensor* bias) {
+  const Tensor like_c = bias ? bias->to(c.dtype()) : Tensor();
+  on_float("gemm", a, [&](auto isa, auto) {
+    if constexpr (std::is_same_v<decltype(isa), Cuda>)
+      gemm(isa, c.raw(), a.raw(), b.raw(), like_c.raw(), q.alpha,
+           {q.m, q.n, q.k, q.ab, q.c, q.ta, q.tb, q.accumulate, q.has_bias});
+  });
+}
+
 // Reads a tensor as a matrix: rows are all dimensions but the last.
 std::pair<int64_t, int64_t> as_matrix(const Tensor& t) {
   if (t.shape().rank() == 0) return {1, 1};
@@ -211,6 +221,9 @@ void gemm(const Tensor& c, const Tensor& a, const Tensor& b, const GemmOptions& 
             name_of(c.dtype()));
   invariant(!o.bias || (!o.accumulate && o.bias->numel() == cn),
             "gemm: bias for {} columns does not fit", cn);
+  // A scaled output scales the bias too (oneDNN applies scales after it).
+  invariant(!(o.bias && o.alpha != 1.0f && a.dtype() != DType::f64),
+            "gemm: alpha {} together with a bias", o.alpha);
   if (cm == 0 || cn == 0) return;
   gemm_counters().calls += 1;
   gemm_counters().flops +=
@@ -232,13 +245,13 @@ void gemm(const Tensor& c, const Tensor& a, const Tensor& b, const GemmOptions& 
     if (!o.accumulate) c.zero();
     return;
   }
+  if (a.device() == Device::cuda) return gemm_cuda(key, c, a, b, o.bias);
+  const KernelScope scope("gemm", Device::cpu);
   if (a.dtype() == DType::f64) {
     invariant(c.dtype() == DType::f64, "gemm: f64 into {}", name_of(c.dtype()));
     gemm_f64(key, c.data<double>(), a.data<double>(), b.data<double>(), o.bias);
     return;
   }
-  // A scaled output scales the bias too (oneDNN applies scales after it).
-  invariant(!(o.bias && o.alpha != 1.0f), "gemm: alpha {} together with a bias", o.alpha);
   if (cm <= kMatvecRows && !o.transpose_a) return run_matvec(key, c, a, b, o.bias);
   if (a.dtype() == DType::bf16 && !library_has_bf16()) {
     const CategoryScope workspace(Category::workspace);

@@ -1,7 +1,8 @@
-// Matrix products, the one thing the CPU leaves to a library (oneDNN; plain loops for f64).
+// Matrix products, the one thing left to a library: oneDNN on the CPU (plain loops for f64),
+// cuBLASLt on CUDA.
 #pragma once
 
-#include "engine/tensor.h"
+#include "engine/device.h"
 
 namespace lk {
 
@@ -13,9 +14,20 @@ struct GemmOptions {
 };
 
 // C [m, n] = op(A) [m, k] op(B) [k, n]. Tensors of more dimensions are read as [numel / last,
-// last]. dtypes: A and B alike, f32, bf16 or f64; C like A or f32. Fixed summation order: same bits
-// every time.
+// last]. dtypes: A and B alike, f32, bf16 or f64 (not on CUDA); C like A or f32. All on one device.
+// Fixed summation order: same bits every time.
 void gemm(const Tensor& c, const Tensor& a, const Tensor& b, const GemmOptions& options = {});
+
+// What a library is asked for: matrices that fill their rows, sums in f32. bias is of c's dtype.
+struct GemmShape {
+  int64_t m, n, k;
+  DType ab, c;
+  bool transpose_a, transpose_b, accumulate, has_bias;
+  bool operator==(const GemmShape&) const = default;
+};
+// On CUDA (cuda/gemm.cc); bias: [n] or null. f32 is not rounded to TF32.
+void gemm(Cuda cuda, void* c, const void* a, const void* b, const void* bias, float alpha,
+          const GemmShape& shape);
 
 // Counts, so that tests can prove which products were computed and `bench` can report useful flops.
 struct GemmCounters {

@@ -1,5 +1,7 @@
 #include "engine/memory.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <deque>
@@ -33,7 +35,8 @@ struct Pool {
   std::mutex mutex;
   std::list<Block> idle;  // freed, kept for reuse; the one that has lain longest comes first
   std::unordered_map<size_t, std::deque<std::list<Block>::iterator>> by_size;  // in idle's order
-  MemoryStats stats;
+  std::array<MemoryStats, 2> of_device;
+  MemoryStats& stats = of_device[0];
 };
 
 // Never destroyed: tensors in static storage may outlive any static pool.
@@ -55,7 +58,19 @@ void release_down_to(Pool& p, int64_t keep) {
   }
 }
 
+void count_locked(Pool& p, Device device, Category category, int64_t bytes) {
+  MemoryStats& s = p.of_device[static_cast<size_t>(device)];
+  const auto c = static_cast<size_t>(category);
+  s.live[c] += bytes;
+  s.peak[c] = std::max(s.peak[c], s.live[c]);
+  s.total_live += bytes;
+  s.total_peak = std::max(s.total_peak, s.total_live);
+  s.most_live = std::max(s.most_live, s.total_live);
+}
+
 }  // namespace
+
+std::string_view name_of(Device device) { return device == Device::cpu ? "cpu" : "cuda"; }
 
 std::string_view name_of(Category category) {
   constexpr std::array<std::string_view, kCategories> names{"weights", "gradients", "optimizer",
@@ -67,15 +82,34 @@ CategoryScope::CategoryScope(Category category) : previous_(g_category) { g_cate
 CategoryScope::~CategoryScope() { g_category = previous_; }
 Category current_category() { return g_category; }
 
-MemoryStats memory_stats() {
+MemoryStats memory_stats(Device device) {
   const std::lock_guard lock(pool().mutex);
-  return pool().stats;
+  return pool().of_device[static_cast<size_t>(device)];
 }
 
 void reset_memory_peak() {
   const std::lock_guard lock(pool().mutex);
-  pool().stats.peak = pool().stats.live;
-  pool().stats.total_peak = pool().stats.total_live;
+  for (MemoryStats& s : pool().of_device) {
+    s.peak = s.live;
+    s.total_peak = s.total_live;
+  }
+}
+
+void count_memory(Device device, Category category, int64_t bytes) {
+  const std::lock_guard lock(pool().mutex);
+  count_locked(pool(), device, category, bytes);
+}
+
+void fail_out_of_memory(Device device, Category category, size_t bytes) {
+  const MemoryStats s = memory_stats(device);
+  std::string uses;
+  for (size_t c = 0; c < kCategories; ++c)
+    uses += fmt::format("{}{} {}", c ? ", " : "", name_of(static_cast<Category>(c)), s.live[c]);
+  fail(
+      "out of memory on the {}: {} bytes for {} could not be had; in use are {} bytes ({}). A "
+      "smaller --batch-size, a shorter --max-length, --gradient-checkpointing or --dtype bf16 need "
+      "less",
+      device == Device::cpu ? "host" : "CUDA device", bytes, name_of(category), s.total_live, uses);
 }
 
 void release_cached_memory() {
@@ -86,7 +120,7 @@ void release_cached_memory() {
 void* allocate(size_t bytes, Category category) {
   const size_t size = size_class(std::max<size_t>(bytes, 1));
   Pool& p = pool();
-  const std::lock_guard lock(p.mutex);
+  std::unique_lock lock(p.mutex);
   void* data = nullptr;
   const auto n = static_cast<int64_t>(size);
   if (auto& blocks = p.by_size[size]; !blocks.empty()) {
@@ -105,19 +139,12 @@ void* allocate(size_t bytes, Category category) {
       release_down_to(p, 0);
       data = std::aligned_alloc(kAlignment, size);
     }
-    if (!data)
-      fail(
-          "out of memory: {} bytes for {} could not be had ({} bytes in use); use a smaller batch, "
-          "a shorter "
-          "sequence or --gradient-checkpointing",
-          size, name_of(category), p.stats.total_live);
+    if (!data) {
+      lock.unlock();
+      fail_out_of_memory(Device::cpu, category, size);
+    }
   }
-  const auto c = static_cast<size_t>(category);
-  p.stats.live[c] += n;
-  p.stats.peak[c] = std::max(p.stats.peak[c], p.stats.live[c]);
-  p.stats.total_live += n;
-  p.stats.total_peak = std::max(p.stats.total_peak, p.stats.total_live);
-  p.stats.most_live = std::max(p.stats.most_live, p.stats.total_live);
+  count_locked(p, Device::cpu, category, n);
   return data;
 }
 
@@ -126,10 +153,8 @@ void deallocate(void* data, size_t bytes, Category category) noexcept {
   Pool& p = pool();
   const std::lock_guard lock(p.mutex);
   p.by_size[size].push_back(p.idle.insert(p.idle.end(), {data, size}));
-  const auto n = static_cast<int64_t>(size);
-  p.stats.cached += n;
-  p.stats.live[static_cast<size_t>(category)] -= n;
-  p.stats.total_live -= n;
+  p.stats.cached += static_cast<int64_t>(size);
+  count_locked(p, Device::cpu, category, -static_cast<int64_t>(size));
 }
 
 int64_t peak_rss_bytes() {

@@ -1,5 +1,6 @@
-// Memory of tensors: a caching allocator that counts what is live, and the most that ever was, by
-// category. Freed blocks are kept for the next tensor of the same size class.
+// Memory of tensors: what is live on each device, and the most that ever was, by category; and the
+// host's, from a caching allocator that keeps freed blocks for the next tensor of the same size
+// class. The device's: engine/device.h.
 #pragma once
 
 #include <array>
@@ -8,6 +9,9 @@
 #include <string_view>
 
 namespace lk {
+
+enum class Device : uint8_t { cpu, cuda };
+std::string_view name_of(Device device);  // "cpu"
 
 enum class Category : uint8_t { weights, gradients, optimizer, activations, workspace };
 inline constexpr int kCategories = 5;
@@ -31,11 +35,16 @@ struct MemoryStats {
   std::array<int64_t, kCategories> live{}, peak{};  // bytes
   int64_t total_live = 0, total_peak = 0;           // total_peak: of the sum, not the sum of peaks
   int64_t most_live = 0;                            // as total_peak, which no reset touches
-  int64_t cached = 0;  // freed, kept for reuse: the total stays within most_live / 16 + 32 MiB of
-                       // most_live
+  int64_t cached = 0;  // freed, kept for reuse (the host's): the total stays within
+                       // most_live / 16 + 32 MiB of most_live
 };
-MemoryStats memory_stats();
-void reset_memory_peak();
+MemoryStats memory_stats(Device device = Device::cpu);
+void reset_memory_peak();  // on every device
+// Adds to what is live; negative when memory is given back. For the allocator of the device.
+void count_memory(Device device, Category category, int64_t bytes);
+// Throws Error: what was asked for, what is in use, and what needs less.
+[[noreturn]] void fail_out_of_memory(Device device, Category category, size_t bytes);
+
 void release_cached_memory();  // gives cached blocks back to the system
 
 // 64-byte aligned; `allocate` throws Error when the system has no more.

@@ -1,5 +1,7 @@
 #include "engine/tensor.h"
 
+#include "engine/device.h"
+#include "engine/kernels/convert.h"
 #include "engine/parallel.h"
 
 namespace lk {
@@ -42,8 +44,14 @@ Out cast(In v) {
 
 Storage::Storage(size_t bytes, Device device, Category category)
     : data_(nullptr), bytes_(bytes), device_(device), category_(category) {
-  require(device == Device::cpu, "this build has no CUDA backend; use --device cpu");
-  data_ = allocate(bytes, category);
+  if (device == Device::cpu) {
+    data_ = allocate(bytes, category);
+    return;
+  }
+  require_device(device);
+  data_ = allocate(Cuda{}, bytes);
+  if (!data_) fail_out_of_memory(device, category, bytes);
+  count_memory(device, category, static_cast<int64_t>(bytes));
 }
 
 Storage::Storage(const void* data, size_t bytes, std::shared_ptr<const void> owner)
@@ -52,7 +60,13 @@ Storage::Storage(const void* data, size_t bytes, std::shared_ptr<const void> own
 }
 
 Storage::~Storage() {
-  if (!owner_) deallocate(data_, bytes_, category_);
+  if (owner_) return;
+  if (device_ == Device::cpu) {
+    deallocate(data_, bytes_, category_);
+  } else {
+    deallocate(Cuda{}, data_);
+    count_memory(device_, category_, -static_cast<int64_t>(bytes_));
+  }
 }
 
 Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
@@ -119,22 +133,67 @@ Tensor Tensor::clone() const {
 Tensor Tensor::to(DType dtype) const {
   if (dtype == dtype_) return *this;
   Tensor t = empty(shape_, dtype, device());
-  convert(t.raw(), dtype, raw(), dtype_, numel_);
+  if (device() == Device::cpu) {
+    convert(t.raw(), dtype, raw(), dtype_, numel_);
+    return t;
+  }
+  on_float("convert", *this, [&](auto isa, auto type) {
+    using In = decltype(type);
+    using Out = std::conditional_t<std::is_same_v<In, float>, bf16, float>;
+    if constexpr (std::is_same_v<decltype(isa), Cuda>) {
+      require(dtype == dtype_of<Out>, "CUDA has no conversion from {} to {}; convert on the CPU",
+              name_of(dtype_), name_of(dtype));
+      convert(isa, t.data<Out>(), data<In>(), numel_);
+    }
+  });
+  return t;
+}
+
+Tensor Tensor::to(Device device) const {
+  if (device == this->device()) return *this;
+  const Tensor t = empty(shape_, dtype_, device);
+  t.copy_from(*this);
   return t;
 }
 
 void Tensor::copy_from(const Tensor& other) const {
   invariant(other.shape_ == shape_ && other.dtype_ == dtype_, "copy of {} {} into {} {}",
             name_of(other.dtype_), other.shape_, name_of(dtype_), shape_);
-  if (numel_) std::memcpy(raw(), other.raw(), static_cast<size_t>(bytes()));
+  const auto count = static_cast<size_t>(bytes());
+  if (count == 0) return;
+  if (device() == Device::cpu && other.device() == Device::cpu)
+    std::memcpy(address(), other.address(), count);
+  else
+    copy(Cuda{}, address(), other.address(), count);
 }
 
 void Tensor::zero() const {
-  if (numel_) std::memset(raw(), 0, static_cast<size_t>(bytes()));
+  const auto count = static_cast<size_t>(bytes());
+  if (count == 0) return;
+  if (device() == Device::cpu)
+    std::memset(address(), 0, count);
+  else
+    clear(Cuda{}, address(), count);
+}
+
+void Tensor::refuse_address() const {
+  const char* op = KernelScope::op();
+  if (op)
+    fail("{}: {} {} lies on the {}, another operand on the {}; Tensor::to(Device) moves it", op,
+         name_of(dtype_), shape_, name_of(device()), name_of(KernelScope::device()));
+  fail("{} {} lies on the {}, and this operation has no kernel there; use --device cpu",
+       name_of(dtype_), shape_, name_of(device()));
 }
 
 double Tensor::item(int64_t i) const {
   invariant(i >= 0 && i < numel_, "element {} of a tensor of {}", i, shape_);
+  if (device() != Device::cpu) {
+    Tensor one = *this;
+    one.shape_ = {1};
+    one.numel_ = 1;
+    one.offset_ += static_cast<size_t>(i * size_of(dtype_));
+    return one.to(Device::cpu).item();
+  }
   return visit_any(dtype_, [&](auto type) { return cast<double>(data<decltype(type)>()[i]); });
 }
 

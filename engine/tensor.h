@@ -14,7 +14,30 @@
 
 namespace lk {
 
-enum class Device : uint8_t { cpu, cuda };
+// While it lives, this thread may take addresses of tensors on `device` and of no other (outside of
+// any: of those on the CPU). A kernel that is handed memory of the other device, and host code that
+// would read the device's, end in an Error that names the op and the tensor.
+class KernelScope {
+ public:
+  KernelScope(const char* op, Device device) : op_before_(op_), device_before_(device_) {
+    if (!op_) op_ = op;  // the outermost one gives the name
+    device_ = device;
+  }
+  ~KernelScope() {
+    op_ = op_before_;
+    device_ = device_before_;
+  }
+  KernelScope(const KernelScope&) = delete;
+  KernelScope& operator=(const KernelScope&) = delete;
+  static Device device() { return device_; }
+  static const char* op() { return op_; }  // null outside of any
+
+ private:
+  static inline constinit thread_local const char* op_ = nullptr;
+  static inline constinit thread_local Device device_ = Device::cpu;
+  const char* op_before_;
+  Device device_before_;
+};
 
 // Owns bytes, or keeps alive whatever does (a mapped file).
 class Storage {
@@ -44,7 +67,9 @@ class Tensor {
   // Uninitialised memory, counted under current_category().
   static Tensor empty(const Shape& shape, DType dtype, Device device = Device::cpu);
   static Tensor zeros(const Shape& shape, DType dtype, Device device = Device::cpu);
-  static Tensor full(const Shape& shape, DType dtype, double value);
+  static Tensor full(const Shape& shape, DType dtype, double value);  // on the CPU
+  // Uninitialised, with the shape, dtype and device of x.
+  static Tensor like(const Tensor& x) { return empty(x.shape(), x.dtype(), x.device()); }
   // A view of memory that `owner` keeps alive.
   static Tensor mapped(const Shape& shape, DType dtype, const void* data,
                        std::shared_ptr<const void> owner);
@@ -88,23 +113,33 @@ class Tensor {
   std::span<T> span() const {
     return {data<T>(), static_cast<size_t>(numel_)};
   }
-  void* raw() const { return storage_ ? static_cast<char*>(storage_->data()) + offset_ : nullptr; }
+  void* raw() const {
+    if (storage_ && storage_->device() != KernelScope::device()) [[unlikely]]
+      refuse_address();
+    return address();
+  }
 
   Tensor view(const Shape& shape) const;          // same elements, same count
   Tensor rows(int64_t begin, int64_t end) const;  // [begin, end) of the first dimension, shared
   Tensor clone() const;                           // a copy in storage of its own
   Tensor to(DType dtype) const;                   // itself when the dtype is the same
-  void copy_from(const Tensor& other) const;      // same shape and dtype
+  Tensor to(Device device) const;                 // itself when it lies there
+  void copy_from(const Tensor& other) const;      // same shape and dtype; from any device
   void zero() const;
-  double item(int64_t i = 0) const;  // one element, any dtype
+  double item(int64_t i = 0) const;  // one element, any dtype; from the device it is copied
   template <class T>
   std::vector<T> to_vector() const {  // values converted to T
+    const Tensor host = to(Device::cpu);
     std::vector<T> out(static_cast<size_t>(numel_));
-    for (int64_t i = 0; i < numel_; ++i) out[static_cast<size_t>(i)] = static_cast<T>(item(i));
+    for (int64_t i = 0; i < numel_; ++i) out[static_cast<size_t>(i)] = static_cast<T>(host.item(i));
     return out;
   }
 
  private:
+  void* address() const {
+    return storage_ ? static_cast<char*>(storage_->data()) + offset_ : nullptr;
+  }
+  [[noreturn]] void refuse_address() const;
   std::shared_ptr<Storage> storage_;
   Shape shape_;
   int64_t numel_ = 0;

@@ -33,7 +33,7 @@ Decoding::Decoding(Model& model, const std::vector<std::vector<int32_t>>& prompt
     : model_(model),
       cache_(static_cast<int64_t>(prompts.size()), model.info().layers,
              capacity(model, prompts, max_new_tokens),
-             model.info().kv_heads * model.info().head_dim, model.compute_dtype()) {
+             model.info().kv_heads * model.info().head_dim, model.compute_dtype(), model.device()) {
   const ModelInfo& info = model.info();
   require(info.causal, "{}: this architecture does not generate text", info.architecture);
   if (info.encoder_decoder()) source_.offsets.push_back(0);
@@ -83,7 +83,7 @@ Tensor Decoding::step() {
     // Read off, not counted: an input adapter may have moved it.
     texts_[d].position = in.packing.positions[static_cast<size_t>(last[d])] + 1;
   }
-  return model_.lm_logits(gather_rows(h, last)).value();
+  return model_.lm_logits(gather_rows(h, last)).value().to(Device::cpu);
 }
 
 void Decoding::append(int64_t document, int32_t id) {

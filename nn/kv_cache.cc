@@ -2,12 +2,13 @@
 
 namespace lk {
 
-KvCache::KvCache(int64_t documents, int64_t layers, int64_t capacity, int64_t kv_dim, DType dtype) {
+KvCache::KvCache(int64_t documents, int64_t layers, int64_t capacity, int64_t kv_dim, DType dtype,
+                 Device device) {
   entries_.resize(static_cast<size_t>(documents));
   for (auto& document : entries_)
     for (int64_t l = 0; l < layers; ++l)
-      document.push_back({Tensor::empty({capacity, kv_dim}, dtype),
-                          Tensor::empty({capacity, kv_dim}, dtype),
+      document.push_back({Tensor::empty({capacity, kv_dim}, dtype, device),
+                          Tensor::empty({capacity, kv_dim}, dtype, device),
                           0,
                           {},
                           {}});
@@ -19,7 +20,7 @@ std::pair<Tensor, Tensor> KvCache::append(int64_t document, int64_t layer, const
   const int64_t end = entry.used + k.dim(0);
   if (end > entry.k.dim(0)) {
     for (Tensor* t : {&entry.k, &entry.v}) {
-      const Tensor wider = Tensor::empty({end + end / 4, t->dim(1)}, t->dtype());
+      const Tensor wider = Tensor::empty({end + end / 4, t->dim(1)}, t->dtype(), t->device());
       wider.rows(0, entry.used).copy_from(t->rows(0, entry.used));
       *t = wider;
     }

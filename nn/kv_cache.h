@@ -10,7 +10,8 @@ namespace lk {
 class KvCache {
  public:
   // capacity: the tokens a document will probably have; it grows where there are more.
-  KvCache(int64_t documents, int64_t layers, int64_t capacity, int64_t kv_dim, DType dtype);
+  KvCache(int64_t documents, int64_t layers, int64_t capacity, int64_t kv_dim, DType dtype,
+          Device device = Device::cpu);
   // Appends rows [n, kv_dim] to a layer of a document and returns all its keys and values so far.
   std::pair<Tensor, Tensor> append(int64_t document, int64_t layer, const Tensor& k,
                                    const Tensor& v);

@@ -76,8 +76,10 @@ std::vector<LogProbability> log_probabilities(Model& model, std::span<const Cont
         std::max<size_t>(1, (size_t{16} << 20) / static_cast<size_t>(info.vocab_size));
     for (size_t at = 0; at < rows.size(); at += together) {
       const size_t n = std::min(together, rows.size() - at);
-      const Tensor logits =
-          model.lm_logits(gather_rows(h, std::span(rows).subspan(at, n))).value().to(DType::f32);
+      const Tensor logits = model.lm_logits(gather_rows(h, std::span(rows).subspan(at, n)))
+                                .value()
+                                .to(Device::cpu)
+                                .to(DType::f32);
       for (size_t r = 0; r < n; ++r) {
         const auto [document, t] = wanted[at + r];
         const auto row = static_cast<int64_t>(r);

@@ -37,6 +37,16 @@ Var Model::run_embedded_adapters(Var x, Packing& packing) {
   return x;
 }
 
+Device Model::device() {
+  Device device = Device::cpu;
+  bool first = true;
+  visit_parameters([&](Parameter& p) {
+    if (first) device = p.var.value().device();
+    first = false;
+  });
+  return device;
+}
+
 int64_t Model::max_length() const {
   int64_t length = info_.max_positions;
   for (const auto& adapter : input_adapters_) length -= adapter->positions_taken();

@@ -72,6 +72,7 @@ class Model {
   virtual std::vector<std::string> head_modules() const = 0;
 
   const ModelInfo& info() const { return info_; }
+  Device device();  // that of its parameters
   DType compute_dtype() const { return compute_; }
   void set_compute_dtype(DType dtype) { compute_ = dtype; }
   bool gradient_checkpointing = false;

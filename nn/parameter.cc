@@ -17,4 +17,11 @@ void Parameter::make_trainable() {
   var = Var::leaf(now.dtype() == master ? now.clone() : now.to(master));
 }
 
+void Parameter::to(Device device) {
+  if (!defined() || var.value().device() == device) return;
+  const CategoryScope weights(Category::weights);
+  const Tensor moved = var.value().to(device);
+  var = trainable() ? Var::leaf(moved) : Var(moved);
+}
+
 }  // namespace lk

@@ -21,6 +21,7 @@ struct Parameter {
   bool trainable() const { return var.needs_grad(); }
   void set(Tensor value);  // frozen; Error when the shape differs
   void make_trainable();   // f32 master in memory of its own
+  void to(Device device);  // trainable or not as before; a gradient is dropped
   void freeze() { var = Var(var.value()); }
 };
 

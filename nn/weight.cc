@@ -24,13 +24,14 @@ Var DenseWeight::apply(const Var& x, const Var& bias) const {
 }
 
 Tensor DenseWeight::dense(DType dtype) const {
-  const Tensor w = parameter_.var.value().to(dtype);
+  const Tensor w = parameter_.var.value().to(Device::cpu).to(dtype);
   return in_out_ ? transposed(w) : w.clone();
 }
 
 void DenseWeight::assign(const Tensor& w) {
   const CategoryScope weights(Category::weights);
-  const Tensor stored = (in_out_ ? transposed(w) : w).to(parameter_.var.dtype());
+  const Tensor stored =
+      (in_out_ ? transposed(w) : w).to(parameter_.var.dtype()).to(parameter_.var.value().device());
   invariant(!parameter_.trainable(), "{} is assigned while it is being trained", parameter_.name);
   parameter_.set(stored);
 }

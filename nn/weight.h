@@ -16,9 +16,9 @@ class Weight {
   virtual Var apply(const Var& x, const Var& bias) const = 0;
   virtual int64_t in_features() const = 0;
   virtual int64_t out_features() const = 0;
-  // A copy as [out, in].
+  // A copy as [out, in], on the CPU.
   virtual Tensor dense(DType dtype) const = 0;
-  // Replaces the values by those of w [out, in] (merging an adapter).
+  // Replaces the values by those of w [out, in], on the CPU (merging an adapter).
   virtual void assign(const Tensor& w) = 0;
   // What puts the present values back, to the bit, after assign(); it may be called while this
   // lives.

@@ -56,6 +56,12 @@ std::function<bool(const std::string&)> trained_weights(Model& model, const Meth
   };
 }
 
+void move_parameters(Model& model, Method* method, Device device) {
+  const auto move = [device](Parameter& p) { p.to(device); };
+  model.visit_parameters(move);
+  if (method) method->visit(move);
+}
+
 std::vector<Parameter*> select_parameters(Model& model, Method& method) {
   const auto trains = trained_weights(model, method);
   std::vector<Parameter*> out;

@@ -100,6 +100,10 @@ const MethodInfo& find_method(
 std::function<bool(const std::string& parameter)> trained_weights(Model& model,
                                                                   const Method& method);
 
+// Moves the parameters of the model, and of the method where there is one, to a device. Before
+// that, a method is attached on the CPU.
+void move_parameters(Model& model, Method* method, Device device);
+
 // Makes trained_weights and the method's own parameters trainable, everything else frozen; returns
 // the trained parameters with the names that adapter files give them.
 std::vector<Parameter*> select_parameters(Model& model, Method& method);

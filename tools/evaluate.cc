@@ -32,7 +32,8 @@ struct Opened {
   std::unique_ptr<TaskData> task;
 };
 
-Opened open_task(ModelSource source, const std::string& data, TaskOptions options, DType dtype) {
+Opened open_task(ModelSource source, const std::string& data, TaskOptions options, DType dtype,
+                 Device device) {
   RememberedTask memory;
   if (source.adapter_config) memory = remembered_task(source.adapter_config->settings);
   const TaskKind& kind = task_kind(data, source.config, options, memory.kind);
@@ -47,7 +48,7 @@ Opened open_task(ModelSource source, const std::string& data, TaskOptions option
           "data",
           data, kind.name, words_for(kind.head));
   auto task = kind.make(data, options, labels);
-  OpenModel open = open_model(source, dtype);
+  OpenModel open = open_model(source, dtype, device);
   task->open({*open.model, open.tokenizer, open.base, open.adapter});
   return {std::move(open), std::move(task)};
 }
@@ -61,6 +62,7 @@ int main(int argc, char** argv) {
   InContextOptions shown;
   TaskOptions task;
   DType dtype = DType::f32;
+  Device device = Device::cpu;
   bool gates = false;
   app.add_option("--model", model, "Hugging Face model folder; with --adapter it may be left out");
   app.add_option("--adapter", adapter, "adapter folder");
@@ -102,6 +104,7 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_flag("--gates", gates, "show how far the gates of UniPELT open, place by place");
   add_dtype_option(app, dtype);
+  add_device_option(app, device);
   return run_tool(app, argc, argv, [&] {
     const ModelSource source = find_model(model, adapter);
     std::optional<Opened> opened;
@@ -111,10 +114,10 @@ int main(int argc, char** argv) {
       shown.template_text = task.template_text;
       shown.verbalizer = task.verbalizer;
       shown.seed = task.seed;
-      in_prompt = open_model(source, dtype);
+      in_prompt = open_model(source, dtype, device);
       scores = score_in_context(*in_prompt, data, shown, o);
     } else {
-      opened = open_task(source, data, task, dtype);
+      opened = open_task(source, data, task, dtype, device);
       scores = opened->task->score(*opened->model.model, opened->model.tokenizer, o);
     }
     const OpenModel& open = opened ? opened->model : *in_prompt;

@@ -23,6 +23,7 @@ struct Options {
   int64_t samples = 3;
   bool gradient_checkpointing = false, no_baseline = false;
   DType dtype = DType::f32;
+  Device device = Device::cpu;
   QuantOptions quant;
   TrainOptions run;
   TaskOptions task;
@@ -108,6 +109,7 @@ std::unique_ptr<Method> attach_method(const Options& o, const MethodInfo& info,
 }
 
 void finetune(CLI::App& app, Options o) {
+  require_device(o.device);
   if (app.count("--method") == 0 && !o.start_from.empty())
     o.method = read_adapter_config(o.start_from).info->name;
   const MethodInfo& info = find_method(o.method);
@@ -157,7 +159,9 @@ void finetune(CLI::App& app, Options o) {
   Scores before;
   // Virtual tokens in a template have no value yet.
   if (dev && !o.no_baseline && !new_head && task->virtual_tokens() == 0) {
+    move_parameters(model, nullptr, o.device);
     before = dev->score(model, tokenizer, o.score);
+    move_parameters(model, nullptr, Device::cpu);  // where initial values are made
     show_samples("Before, the base answers:", before, dev->inputs(), o.samples);
     fmt::print("  held out: {}\n\n", before.line());
   }
@@ -172,6 +176,7 @@ void finetune(CLI::App& app, Options o) {
   model.visit_parameters([&](const Parameter& p) { total += p.shape.numel(); });
   total += quantized_numel(model);
   method->visit([&](const Parameter& p) { total += p.shape.numel(); });
+  move_parameters(model, method.get(), o.device);
   const std::vector<Parameter*> parameters = select_parameters(model, *method);
   for (const Parameter* p : parameters) trained += p->shape.numel();
   fmt::print("{}: {} of {} parameters train ({:.2f} %)\n", info.name, trained, total,
@@ -272,6 +277,7 @@ int main(int argc, char** argv) {
   app.add_flag("--no-baseline", o.no_baseline, "do not score the base first");
   add_quant_options(app, o.quant);
   add_dtype_option(app, o.dtype);
+  add_device_option(app, o.device);
   add_train_options(app, o.run);
   return run_tool(app, argc, argv, [&] { finetune(app, o); });
 }

@@ -76,6 +76,7 @@ int main(int argc, char** argv) {
   std::vector<std::string> stops, adapters;
   GenerateOptions o;
   DType dtype = DType::f32;
+  Device device = Device::cpu;
   bool raw = false, chat = false, logprobs = false;
   int64_t batch_size = 1;
   app.add_option("--model", model, "Hugging Face model folder; with --adapter it may be left out");
@@ -126,6 +127,7 @@ int main(int argc, char** argv) {
                "write each token's log-probability to standard error (not with beams)");
   app.add_option("--seed", o.seed, "of sampling")->capture_default_str();
   add_dtype_option(app, dtype);
+  add_device_option(app, device);
   return run_tool(app, argc, argv, [&] {
     require(chat || (system.empty() && chat_template.empty()),
             "--system and --chat-template are for --chat");
@@ -136,8 +138,10 @@ int main(int argc, char** argv) {
                           !std::filesystem::exists(adapters[0]));
     require(!several || (!chat && prompt.empty()),
             "with several adapters the prompts come from standard input, a JSON object a line");
-    OpenModel open = several ? open_base(model, adapters, dtype)
-                             : open_model(model, adapters.empty() ? "" : adapters[0], dtype);
+    require(!several || device == Device::cpu, "several adapters run on the CPU alone");
+    OpenModel open = several
+                         ? open_base(model, adapters, dtype)
+                         : open_model(model, adapters.empty() ? "" : adapters[0], dtype, device);
     std::optional<AdapterSet> set;
     if (several) {
       set.emplace(*open.model);

@@ -28,14 +28,14 @@ void check(const Var& q, const Var& k, const Var& v, std::span<const int32_t> q_
 // Calls f(isa, T{}) as on_float does, and with matrix tiles where the CPU has them and the shape
 // fits.
 template <class F>
-void on_attention_kernel(DType dtype, [[maybe_unused]] const AttentionShape& s,
+void on_attention_kernel(const Tensor& q, [[maybe_unused]] const AttentionShape& s,
                          [[maybe_unused]] bool biased, F&& f) {
 #if LK_X86_KERNELS
-  if (!biased && dtype == DType::bf16 && isa_level() == IsaLevel::amx && s.head_dim % 32 == 0 &&
-      s.dropout == 0)
+  if (!biased && q.device() == Device::cpu && q.dtype() == DType::bf16 &&
+      isa_level() == IsaLevel::amx && s.head_dim % 32 == 0 && s.dropout == 0)
     return f(Amx{}, bf16{});
 #endif
-  on_float(dtype, std::forward<F>(f));
+  on_float("attention", q, std::forward<F>(f));
 }
 
 // The bias as the kernels take it: a value for each distance that occurs.
@@ -112,6 +112,7 @@ Var attention(const Var& q, const Var& k, const Var& v, std::span<const int32_t>
               std::span<const int32_t> k_offsets, const AttentionOptions& o,
               const RelativeBias* bias) {
   check(q, k, v, q_offsets, k_offsets, o);
+  if (bias) require_cpu("attention with a bias by distance", q.value());
   AttentionShape shape{};
   shape.documents = static_cast<int64_t>(q_offsets.size()) - 1;
   shape.heads = o.heads;
@@ -132,8 +133,8 @@ Var attention(const Var& q, const Var& k, const Var& v, std::span<const int32_t>
   const DType acc = acc_dtype(q.dtype());
   const Distances distances = bias ? distances_of(*bias, q_offsets, k_offsets, o) : Distances{};
   const Tensor values = bias ? spread(bias->table.value().to(acc), distances) : Tensor();
-  Tensor out = Tensor::empty(q.shape(), q.dtype()), lse = Tensor::empty({q.dim(0), o.heads}, acc);
-  on_attention_kernel(q.dtype(), shape, bias != nullptr, [&](auto isa, auto type) {
+  Tensor out = Tensor::like(q.value()), lse = Tensor::empty({q.dim(0), o.heads}, acc, out.device());
+  on_attention_kernel(out, shape, bias != nullptr, [&](auto isa, auto type) {
     using T = decltype(type);
     attention_forward(isa, out.data<T>(), lse.data<acc_t<T>>(), q.value().data<T>(),
                       k.value().data<T>(), v.value().data<T>(), shape,
@@ -151,14 +152,12 @@ Var attention(const Var& q, const Var& k, const Var& v, std::span<const int32_t>
         s.q_offsets = q_off.data();
         s.k_offsets = k_off.data();
         // The three share their scores: one pass makes all of them.
-        std::vector<Tensor> grads{Tensor::empty(qs.shape(), qs.dtype()),
-                                  Tensor::empty(ks.shape(), ks.dtype()),
-                                  Tensor::empty(vs.shape(), vs.dtype())};
+        std::vector<Tensor> grads{Tensor::like(qs), Tensor::like(ks), Tensor::like(vs)};
         const bool biased = values.defined();
         const Tensor by_distance =
             biased && need[3] ? Tensor::zeros({s.documents * s.heads, distances.count}, acc)
                               : Tensor();
-        on_attention_kernel(dy.dtype(), s, biased, [&](auto isa, auto type) {
+        on_attention_kernel(dy, s, biased, [&](auto isa, auto type) {
           using T = decltype(type);
           attention_backward(isa, grads[0].data<T>(), grads[1].data<T>(), grads[2].data<T>(),
                              dy.data<T>(), out.data<T>(), lse.data<acc_t<T>>(), qs.data<T>(),

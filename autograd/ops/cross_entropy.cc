@@ -15,15 +15,16 @@ Var cross_entropy(const Var& logits, std::span<const int32_t> labels) {
   const DType acc = acc_dtype(logits.dtype());
   const Tensor z = logits.value().to(acc);
   const bool recording = will_record({logits});
-  Tensor dz = recording ? Tensor::empty(z.shape(), acc) : Tensor();
-  std::vector<double> losses(static_cast<size_t>(rows));
-  on_float(acc, [&](auto isa, auto type) {
+  Tensor dz = recording ? Tensor::like(z) : Tensor();
+  const Tensor losses = Tensor::empty({rows}, DType::f64, z.device()),
+               at = numbers_on(z.device(), labels);
+  on_float("cross_entropy", z, [&](auto isa, auto type) {
     using T = decltype(type);
-    softmax_cross_entropy(isa, recording ? dz.data<T>() : nullptr, losses.data(), z.data<T>(),
-                          labels.data(), rows, classes);
+    softmax_cross_entropy(isa, recording ? dz.data<T>() : nullptr, losses.data<double>(),
+                          z.data<T>(), at.data<int32_t>(), rows, classes);
   });
   double total = 0;
-  for (const double l : losses) total += l;
+  for (const double l : losses.to_vector<double>()) total += l;
   return record("cross_entropy", Tensor::full({1}, acc, total), {logits},
                 [dz, dtype = logits.dtype()](const Tensor& dy, const Need&) {
                   const Var scaled = scale(Var(dz), static_cast<float>(dy.item()));

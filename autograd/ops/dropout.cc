@@ -2,7 +2,7 @@
 #include "engine/kernels/dropout.h"
 
 #include "autograd/ops.h"
-#include "engine/cpu.h"
+#include "engine/device.h"
 #include "engine/rng.h"
 
 namespace lk {
@@ -12,8 +12,8 @@ Var dropout(const Var& x, float p) {
   if (p == 0.0f) return x;
   const uint64_t seed = dropout_state().seed, stream = dropout_state().next_stream++;
   const auto drop = [p, seed, stream](const Tensor& in) {
-    Tensor out = Tensor::empty(in.shape(), in.dtype());
-    on_float(in.dtype(), [&](auto isa, auto type) {
+    Tensor out = Tensor::like(in);
+    on_float("dropout", in, [&](auto isa, auto type) {
       using T = decltype(type);
       dropout_forward(isa, out.data<T>(), in.data<T>(), in.numel(), p, seed, stream);
     });

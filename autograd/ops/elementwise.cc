@@ -9,8 +9,8 @@ namespace lk {
 namespace {
 
 Tensor product(const Tensor& a, const Tensor& b) {
-  Tensor y = Tensor::empty(a.shape(), a.dtype());
-  on_float(a.dtype(), [&](auto isa, auto type) {
+  Tensor y = Tensor::like(a);
+  on_float("mul", a, [&](auto isa, auto type) {
     using T = decltype(type);
     mul_forward(isa, y.data<T>(), a.data<T>(), b.data<T>(), a.numel());
   });
@@ -19,8 +19,8 @@ Tensor product(const Tensor& a, const Tensor& b) {
 
 // x [T, d] with row [d] in the accumulator dtype.
 Tensor row_product(const Tensor& x, const Tensor& row) {
-  Tensor y = Tensor::empty(x.shape(), x.dtype());
-  on_float(x.dtype(), [&](auto isa, auto type) {
+  Tensor y = Tensor::like(x);
+  on_float("mul_row", x, [&](auto isa, auto type) {
     using T = decltype(type);
     mul_row_forward(isa, y.data<T>(), x.data<T>(), row.data<acc_t<T>>(), row_count(x), x.dim(-1));
   });
@@ -28,8 +28,8 @@ Tensor row_product(const Tensor& x, const Tensor& row) {
 }
 
 Tensor scaled(const Tensor& x, float factor) {
-  Tensor y = Tensor::empty(x.shape(), x.dtype());
-  on_float(x.dtype(), [&](auto isa, auto type) {
+  Tensor y = Tensor::like(x);
+  on_float("scale", x, [&](auto isa, auto type) {
     using T = decltype(type);
     scale_forward(isa, y.data<T>(), x.data<T>(), static_cast<acc_t<T>>(factor), x.numel());
   });
@@ -49,8 +49,8 @@ void check_row(const char* op, const Var& x, const Var& row) {
 
 Var add(const Var& a, const Var& b) {
   check_same("add", a, b);
-  Tensor y = Tensor::empty(a.shape(), a.dtype());
-  on_float(a.dtype(), [&](auto isa, auto type) {
+  Tensor y = Tensor::like(a.value());
+  on_float("add", y, [&](auto isa, auto type) {
     using T = decltype(type);
     add_forward(isa, y.data<T>(), a.value().data<T>(), b.value().data<T>(), y.numel());
   });
@@ -81,8 +81,8 @@ Var scale(const Var& x, float factor) {
 Var add_row(const Var& x, const Var& row) {
   check_row("add_row", x, row);
   const Tensor r = row.value().to(acc_dtype(x.dtype()));
-  Tensor y = Tensor::empty(x.shape(), x.dtype());
-  on_float(x.dtype(), [&](auto isa, auto type) {
+  Tensor y = Tensor::like(x.value());
+  on_float("add_row", y, [&](auto isa, auto type) {
     using T = decltype(type);
     add_row_forward(isa, y.data<T>(), x.value().data<T>(), r.data<acc_t<T>>(), row_count(y),
                     y.dim(-1));
@@ -111,8 +111,8 @@ Var mul_row(const Var& x, const Var& row) {
 
 Var swiglu(const Var& gate, const Var& up) {
   check_same("swiglu", gate, up);
-  Tensor y = Tensor::empty(gate.shape(), gate.dtype());
-  on_float(gate.dtype(), [&](auto isa, auto type) {
+  Tensor y = Tensor::like(gate.value());
+  on_float("swiglu", y, [&](auto isa, auto type) {
     using T = decltype(type);
     swiglu_forward(isa, y.data<T>(), gate.value().data<T>(), up.value().data<T>(), y.numel());
   });
@@ -121,8 +121,8 @@ Var swiglu(const Var& gate, const Var& up) {
                 [g = gate.value(), u = up.value()](const Tensor& dy, const Need& need) {
                   std::vector<Tensor> grads(2);
                   for (size_t i = 0; i < 2; ++i)
-                    if (need[i]) grads[i] = Tensor::empty(dy.shape(), dy.dtype());
-                  on_float(dy.dtype(), [&](auto isa, auto type) {
+                    if (need[i]) grads[i] = Tensor::like(dy);
+                  on_float("swiglu", dy, [&](auto isa, auto type) {
                     using T = decltype(type);
                     swiglu_backward(isa, need[0] ? grads[0].data<T>() : nullptr,
                                     need[1] ? grads[1].data<T>() : nullptr, dy.data<T>(),

@@ -7,6 +7,7 @@
 namespace lk {
 
 Var frobenius_norm(const Var& x) {
+  require_cpu("frobenius_norm", x.value());
   double total = 0;
   for (int64_t i = 0; i < x.value().numel(); ++i) total += x.value().item(i) * x.value().item(i);
   const double norm = std::sqrt(total);

@@ -6,6 +6,7 @@
 namespace lk {
 
 Var inverse(const Var& x) {
+  require_cpu("inverse", x.value());
   const Tensor y = inverse(x.value());
   return record("inverse", y, {x}, [y](const Tensor& dy, const Need&) {
     const Tensor left = Tensor::empty(dy.shape(), dy.dtype()),

@@ -29,6 +29,7 @@ std::vector<double> log_softmax(const T* x, int64_t n) {
 Var kl_divergence(const Var& logits, const Tensor& target) {
   require(logits.shape() == target.shape() && logits.dtype() == target.dtype(),
           "kl_divergence: logits {} and target {} differ", logits.shape(), target.shape());
+  require_cpu("kl_divergence", logits.value());
   const int64_t n = logits.dim(-1), rows = row_count(target);
   Tensor dx = Tensor::empty(logits.shape(), logits.dtype());
   double loss = 0;

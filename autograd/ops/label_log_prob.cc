@@ -6,6 +6,7 @@
 namespace lk {
 
 Var label_log_prob(const Var& logits, std::span<const int32_t> labels) {
+  require_cpu("label_log_prob", logits.value());
   const int64_t rows = logits.dim(0), classes = logits.dim(1);
   require(static_cast<int64_t>(labels.size()) == rows, "label_log_prob: {} labels for {} rows",
           labels.size(), rows);

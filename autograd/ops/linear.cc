@@ -12,8 +12,9 @@ Var linear(const Var& x, const Var& weight, const Var& bias, bool in_out) {
           x.shape(), in_dim, weight.shape());
   require(!bias.defined() || bias.value().numel() == out_dim, "linear: bias {} for weight {}",
           bias.shape(), weight.shape());
+  const KernelScope scope("linear", x.value().device());
   const Tensor w = weight.value().to(x.dtype());
-  Tensor y = Tensor::empty({x.value().numel() / in_dim, out_dim}, x.dtype());
+  Tensor y = Tensor::empty({x.value().numel() / in_dim, out_dim}, x.dtype(), w.device());
   gemm(y, x.value(), w, {.transpose_b = !in_out, .bias = bias.defined() ? &bias.value() : nullptr});
 
   std::vector<Var> inputs{x, weight};
@@ -28,12 +29,12 @@ Var linear(const Var& x, const Var& weight, const Var& bias, bool in_out) {
        w_shape = weight.shape()](const Tensor& dy, const Need& need) {
         std::vector<Tensor> grads(2 + bias_count);
         if (need[0]) {
-          grads[0] = Tensor::empty(x_shape, dy.dtype());
+          grads[0] = Tensor::empty(x_shape, dy.dtype(), dy.device());
           gemm(grads[0], dy, w_saved, {.transpose_b = in_out});
         }
         if (need[1]) {
           // A f32 master beside bf16 activations gets its gradient in f32, unrounded.
-          grads[1] = Tensor::empty(w_shape, wt);
+          grads[1] = Tensor::empty(w_shape, wt, dy.device());
           if (in_out)
             gemm(grads[1], x_saved, dy, {.transpose_a = true});
           else

@@ -4,44 +4,21 @@
 // without a label cost nothing.
 #include "autograd/ops.h"
 #include "autograd/ops/column_sum.h"
-#include "engine/cpu.h"
+#include "autograd/ops/row_groups.h"
 #include "engine/gemm.h"
 #include "engine/kernels/accumulate.h"
+#include "engine/kernels/elementwise.h"
 #include "engine/kernels/softmax_cross_entropy.h"
-#include "engine/parallel.h"
 
 namespace lk {
 namespace {
 
-// [n, d]: the rows of x at `index`.
-Tensor take_rows(const Tensor& x, std::span<const int32_t> index) {
-  Tensor out = Tensor::empty({static_cast<int64_t>(index.size()), x.dim(1)}, x.dtype());
-  const auto row = static_cast<size_t>(x.dim(1) * size_of(x.dtype()));
-  for (size_t i = 0; i < index.size(); ++i)
-    std::memcpy(static_cast<char*>(out.raw()) + i * row,
-                static_cast<const char*>(x.raw()) + static_cast<size_t>(index[i]) * row, row);
-  return out;
-}
-
-Tensor put_rows(const Tensor& part, std::span<const int32_t> index, int64_t total) {
-  Tensor out = Tensor::zeros({total, part.dim(1)}, part.dtype());
-  const auto row = static_cast<size_t>(part.dim(1) * size_of(part.dtype()));
-  for (size_t i = 0; i < index.size(); ++i)
-    std::memcpy(static_cast<char*>(out.raw()) + static_cast<size_t>(index[i]) * row,
-                static_cast<const char*>(part.raw()) + i * row, row);
-  return out;
-}
-
 Tensor scaled(const Tensor& g, double factor) {
   if (factor == 1.0) return g;
-  Tensor out = Tensor::empty(g.shape(), g.dtype());
-  visit_float(g.dtype(), [&](auto type) {
+  Tensor out = Tensor::like(g);
+  on_float("linear_cross_entropy", g, [&](auto isa, auto type) {
     using T = decltype(type);
-    const acc_t<T> f = static_cast<acc_t<T>>(factor);
-    parallel_for(g.numel(), 1 << 15, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i)
-        out.data<T>()[i] = T(static_cast<acc_t<T>>(g.data<T>()[i]) * f);
-    });
+    scale_forward(isa, out.data<T>(), g.data<T>(), static_cast<acc_t<T>>(factor), g.numel());
   });
   return out;
 }
@@ -73,7 +50,7 @@ Var linear_cross_entropy(const Var& x, const Var& weight, const Var& bias,
   const auto rows = static_cast<int64_t>(index.size());
   const bool all = rows == total;
   const DType dtype = x.dtype(), logit_type = dtype == DType::f64 ? DType::f64 : DType::f32;
-  const Tensor h = all ? x.value() : take_rows(x.value(), index);
+  const Tensor h = all ? x.value() : gathered_rows("linear_cross_entropy", x.value(), index, dtype);
   const Tensor w = weight.value().to(dtype);
 
   std::vector<Var> inputs{x, weight};
@@ -81,27 +58,28 @@ Var linear_cross_entropy(const Var& x, const Var& weight, const Var& bias,
   const bool recording = will_record(inputs), want_x = recording && x.needs_grad(),
              want_w = recording && weight.needs_grad(), want_b = recording && bias.needs_grad();
   Tensor dh, dw, db;
-  if (want_x) dh = Tensor::empty(h.shape(), dtype);
-  if (want_w)
-    dw = Tensor::zeros(weight.shape(), weight.dtype() == DType::f64 ? DType::f64 : DType::f32);
-  if (want_b) db = Tensor::zeros(bias.shape(), logit_type);
+  const Device device = h.device();
+  if (want_x) dh = Tensor::like(h);
+  if (want_w) dw = Tensor::zeros(weight.shape(), acc_dtype(weight.dtype()), device);
+  if (want_b) db = Tensor::zeros(bias.shape(), logit_type, device);
 
-  std::vector<double> losses(static_cast<size_t>(rows));
+  const Tensor losses = Tensor::empty({rows}, DType::f64, device),
+               classes = numbers_on(device, kept);
   const int64_t block = rows ? block_rows(rows, vocab) : 1;
   for (int64_t begin = 0; begin < rows; begin += block) {
     const int64_t end = std::min(rows, begin + block);
     const CategoryScope workspace(Category::workspace);
     const Tensor part = h.rows(begin, end);
-    const Tensor logits = Tensor::empty({end - begin, vocab}, logit_type);
+    const Tensor logits = Tensor::empty({end - begin, vocab}, logit_type, device);
     gemm(logits, part, w, {.transpose_b = true, .bias = bias.defined() ? &bias.value() : nullptr});
     // softmax - onehot takes the place of the logits where the type is the same.
     Tensor dz;
-    if (recording) dz = dtype == logit_type ? logits : Tensor::empty(logits.shape(), dtype);
-    on_float(logit_type, [&](auto isa, auto type) {
+    if (recording) dz = dtype == logit_type ? logits : Tensor::empty(logits.shape(), dtype, device);
+    on_float("linear_cross_entropy", logits, [&](auto isa, auto type) {
       using T = decltype(type);
       const auto run = [&](auto* gradient) {
-        softmax_cross_entropy(isa, gradient, losses.data() + begin, logits.data<T>(),
-                              kept.data() + begin, end - begin, vocab);
+        softmax_cross_entropy(isa, gradient, losses.data<double>() + begin, logits.data<T>(),
+                              classes.data<int32_t>() + begin, end - begin, vocab);
       };
       if constexpr (std::is_same_v<T, float>)
         if (recording && dtype == DType::bf16) return run(dz.data<bf16>());
@@ -112,15 +90,15 @@ Var linear_cross_entropy(const Var& x, const Var& weight, const Var& bias,
     if (want_w) gemm(dw, dz, part, {.transpose_a = true, .accumulate = true});
     if (want_b) {
       const Tensor sum = column_sum_of(dz, logit_type);
-      on_float(logit_type, [&](auto isa, auto type) {
+      on_float("accumulate", db, [&](auto isa, auto type) {
         using T = decltype(type);
         accumulate(isa, db.data<T>(), sum.data<T>(), vocab);
       });
     }
   }
   double loss = 0;
-  for (const double l : losses) loss += l;
-  if (want_x && !all) dh = put_rows(dh, index, total);
+  for (const double l : losses.to_vector<double>()) loss += l;
+  if (want_x && !all) dh = scatter_add(dh, index, total, dtype);
   return record("linear_cross_entropy", Tensor::full({1}, logit_type, loss), inputs,
                 [dh, dw, db, wt = weight.dtype(), bt = bias.dtype(), n = inputs.size()](
                     const Tensor& dy, const Need& need) {

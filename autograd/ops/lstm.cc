@@ -12,7 +12,7 @@ Var lstm(const Var& x, const Var& w_ih, const Var& w_hh, const Var& b_ih, const 
   require(w_hh.dim(0) == 4 * h && w_ih.dim(0) == 4 * h && w_ih.dim(1) == x.dim(1),
           "lstm: W_ih {} and W_hh {} do not fit x {}", w_ih.shape(), w_hh.shape(), x.shape());
   const Var read = linear(x, w_ih, b_ih);
-  const Tensor zero = Tensor::zeros({1, h}, x.dtype());
+  const Tensor zero = Tensor::zeros({1, h}, x.dtype(), x.value().device());
   Var hidden = zero, cell = zero;
   std::vector<Var> out(static_cast<size_t>(steps));
   for (int64_t s = 0; s < steps; ++s) {

@@ -14,9 +14,9 @@ Var layer_norm(const Var& x, const Var& gain, const Var& bias, float eps) {
           "layer_norm: x {}, gain {}, bias {}", x.shape(), gain.shape(), bias.shape());
   const DType acc = acc_dtype(x.dtype());
   const Tensor g = gain.value().to(acc), b = bias.value().to(acc);
-  Tensor y = Tensor::empty(x.shape(), x.dtype()), mean = Tensor::empty({rows}, acc),
-         rstd = Tensor::empty({rows}, acc);
-  on_float(x.dtype(), [&](auto isa, auto type) {
+  Tensor y = Tensor::like(x.value()), mean = Tensor::empty({rows}, acc, y.device()),
+         rstd = Tensor::like(mean);
+  on_float("layer_norm", y, [&](auto isa, auto type) {
     using T = decltype(type);
     using A = acc_t<T>;
     layer_norm_forward(isa, y.data<T>(), mean.data<A>(), rstd.data<A>(), x.value().data<T>(),
@@ -28,10 +28,10 @@ Var layer_norm(const Var& x, const Var& gain, const Var& bias, float eps) {
       [x_saved = x.needs_grad() || gain.needs_grad() ? x.value() : Tensor(), mean, rstd, g, acc,
        rows, d, gt = gain.dtype(), bt = bias.dtype()](const Tensor& dy, const Need& need) {
         std::vector<Tensor> grads(3);
-        if (need[0]) grads[0] = Tensor::empty(dy.shape(), dy.dtype());
-        if (need[1]) grads[1] = Tensor::empty({d}, acc);
-        if (need[2]) grads[2] = Tensor::empty({d}, acc);
-        on_float(dy.dtype(), [&](auto isa, auto type) {
+        if (need[0]) grads[0] = Tensor::like(dy);
+        if (need[1]) grads[1] = Tensor::like(g);
+        if (need[2]) grads[2] = Tensor::like(g);
+        on_float("layer_norm", dy, [&](auto isa, auto type) {
           using T = decltype(type);
           using A = acc_t<T>;
           layer_norm_backward(isa, need[0] ? grads[0].data<T>() : nullptr,
@@ -51,8 +51,8 @@ Var rms_norm(const Var& x, const Var& gain, float eps) {
   require(d > 0 && x.dim(-1) % d == 0, "rms_norm: x {}, gain {}", x.shape(), gain.shape());
   const DType acc = acc_dtype(x.dtype());
   const Tensor g = gain.value().to(acc);
-  Tensor y = Tensor::empty(x.shape(), x.dtype()), rstd = Tensor::empty({rows}, acc);
-  on_float(x.dtype(), [&](auto isa, auto type) {
+  Tensor y = Tensor::like(x.value()), rstd = Tensor::empty({rows}, acc, y.device());
+  on_float("rms_norm", y, [&](auto isa, auto type) {
     using T = decltype(type);
     using A = acc_t<T>;
     rms_norm_forward(isa, y.data<T>(), rstd.data<A>(), x.value().data<T>(), g.data<A>(), rows, d,
@@ -63,9 +63,9 @@ Var rms_norm(const Var& x, const Var& gain, float eps) {
                 [x_saved = x.value(), rstd, g, acc, rows, d, gt = gain.dtype()](const Tensor& dy,
                                                                                 const Need& need) {
                   std::vector<Tensor> grads(2);
-                  if (need[0]) grads[0] = Tensor::empty(dy.shape(), dy.dtype());
-                  if (need[1]) grads[1] = Tensor::empty({d}, acc);
-                  on_float(dy.dtype(), [&](auto isa, auto type) {
+                  if (need[0]) grads[0] = Tensor::like(dy);
+                  if (need[1]) grads[1] = Tensor::like(g);
+                  on_float("rms_norm", dy, [&](auto isa, auto type) {
                     using T = decltype(type);
                     using A = acc_t<T>;
                     rms_norm_backward(isa, need[0] ? grads[0].data<T>() : nullptr,

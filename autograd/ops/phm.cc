@@ -56,6 +56,7 @@ void backward_all(const Tensor& dh, const Tensor& rule, const Tensor& left, cons
 }  // namespace
 
 Var phm_weight(const Var& rule, const Var& left, const Var& right) {
+  require_cpu("phm_weight", rule.value());
   require(rule.shape().rank() == 3 && left.shape().rank() == 3 && right.shape().rank() == 3 &&
               rule.dim(1) == rule.dim(0) && rule.dim(2) == rule.dim(0) &&
               left.dim(0) == rule.dim(0) && right.dim(0) == rule.dim(0) &&

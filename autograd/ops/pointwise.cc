@@ -2,22 +2,22 @@
 #include "engine/kernels/pointwise.h"
 
 #include "autograd/ops.h"
-#include "engine/cpu.h"
+#include "engine/device.h"
 
 namespace lk {
 namespace {
 
 template <class F>
 Var pointwise(const char* name, const Var& x) {
-  Tensor y = Tensor::empty(x.shape(), x.dtype());
-  on_float(x.dtype(), [&](auto isa, auto type) {
+  Tensor y = Tensor::like(x.value());
+  on_float(name, x.value(), [&](auto isa, auto type) {
     using T = decltype(type);
     pointwise_forward<F>(isa, y.data<T>(), x.value().data<T>(), y.numel());
   });
   if (!will_record({x})) return y;
-  return record(name, y, {x}, [x_saved = x.value()](const Tensor& dy, const Need&) {
-    Tensor dx = Tensor::empty(dy.shape(), dy.dtype());
-    on_float(dy.dtype(), [&](auto isa, auto type) {
+  return record(name, y, {x}, [name, x_saved = x.value()](const Tensor& dy, const Need&) {
+    Tensor dx = Tensor::like(dy);
+    on_float(name, dy, [&](auto isa, auto type) {
       using T = decltype(type);
       pointwise_backward<F>(isa, dx.data<T>(), dy.data<T>(), x_saved.data<T>(), dy.numel());
     });

@@ -40,11 +40,13 @@ Var view(const Var& x, const Shape& shape) {
 Var transpose(const Var& x) {
   require(x.shape().rank() == 2 || x.shape().rank() == 3,
           "transpose: expected [m, n] or [b, m, n], found {}", x.shape());
+  require_cpu("transpose", x.value());
   return record("transpose", transposed(x.value()), {x},
                 [](const Tensor& dy, const Need&) { return std::vector<Tensor>{transposed(dy)}; });
 }
 
 Var take(const Var& x, std::shared_ptr<const std::vector<int32_t>> index, const Shape& shape) {
+  require_cpu("take", x.value());
   require(static_cast<int64_t>(index->size()) == shape.numel(), "take: {} places do not fill {}",
           index->size(), shape);
   for (const int32_t i : *index)

@@ -1,8 +1,6 @@
 // Rotary embedding; its backward pass turns the other way.
 #include "engine/kernels/rotary.h"
 
-#include <cmath>
-
 #include "autograd/ops.h"
 #include "autograd/ops/helpers.h"
 
@@ -16,21 +14,19 @@ Var rotary(const Var& x, std::span<const int32_t> positions, std::span<const flo
           "rotary: x {}, {} positions, {} frequencies, head_dim {}", x.shape(), positions.size(),
           inv_freq.size(), head_dim);
   const DType acc = acc_dtype(x.dtype());
-  Tensor cos = Tensor::empty({rows, half}, acc), sin = Tensor::empty({rows, half}, acc);
-  visit_float(acc, [&](auto type) {
+  const Device device = x.value().device();
+  const Tensor cos = Tensor::empty({rows, half}, acc, device), sin = Tensor::like(cos);
+  const Tensor at = numbers_on(device, positions),
+               frequencies = Tensor::from(inv_freq, {half}).to(device);
+  on_float("rotary", cos, [&](auto isa, auto type) {
     using A = decltype(type);
-    for (int64_t i = 0; i < rows; ++i)
-      for (int64_t j = 0; j < half; ++j) {
-        // Positions and frequencies are f32 in the models' own code: so is the angle.
-        const float angle = static_cast<float>(positions[static_cast<size_t>(i)]) *
-                            inv_freq[static_cast<size_t>(j)];
-        cos.data<A>()[i * half + j] = A(std::cos(angle) * attention_factor);
-        sin.data<A>()[i * half + j] = A(std::sin(angle) * attention_factor);
-      }
+    if constexpr (!std::is_same_v<A, bf16>)
+      rotary_table(isa, cos.data<A>(), sin.data<A>(), at.data<int32_t>(), frequencies.data<float>(),
+                   rows, half, attention_factor);
   });
   const auto turn = [cos, sin, rows, heads, head_dim](const Tensor& in, bool inverse) {
-    Tensor out = Tensor::empty(in.shape(), in.dtype());
-    on_float(in.dtype(), [&](auto isa, auto type) {
+    Tensor out = Tensor::like(in);
+    on_float("rotary", in, [&](auto isa, auto type) {
       using T = decltype(type);
       rotary_forward(isa, out.data<T>(), in.data<T>(), cos.data<acc_t<T>>(), sin.data<acc_t<T>>(),
                      rows, heads, head_dim, inverse);

@@ -9,6 +9,7 @@
 namespace lk {
 
 Var softmax(const Var& x) {
+  require_cpu("softmax", x.value());
   const int64_t width = x.dim(-1);
   Tensor y = Tensor::empty(x.shape(), x.dtype());
   visit_float(x.dtype(), [&](auto type) {

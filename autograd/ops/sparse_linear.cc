@@ -30,6 +30,7 @@ Tensor spread(const Tensor& x, const Tensor& values, const int32_t* to, const in
 }  // namespace
 
 Var sparse_linear(const Var& x, const Var& values, const Tensor& places, int64_t out) {
+  require_cpu("sparse_linear", x.value());
   const int64_t count = values.value().numel(), in = x.dim(-1);
   require(places.dtype() == DType::i32 && places.numel() == 2 * count,
           "sparse_linear: {} places {} for {} values", name_of(places.dtype()), places.shape(),

@@ -5,6 +5,7 @@
 namespace lk {
 
 Var sum(const Var& x) {
+  require_cpu("sum", x.value());
   const DType acc = acc_dtype(x.dtype());
   double total = 0;
   for (int64_t i = 0; i < x.value().numel(); ++i) total += x.value().item(i);

@@ -21,6 +21,7 @@ Tensor mapped(const Tensor& x, F&& f) {
 }  // namespace
 
 Var sin(const Var& x) {
+  require_cpu("sin", x.value());
   return record("sin", mapped(x.value(), [](double v, int64_t) { return std::sin(v); }), {x},
                 [saved = x.value()](const Tensor& dy, const Need&) {
                   return std::vector<Tensor>{
@@ -29,6 +30,7 @@ Var sin(const Var& x) {
 }
 
 Var cos(const Var& x) {
+  require_cpu("cos", x.value());
   return record("cos", mapped(x.value(), [](double v, int64_t) { return std::cos(v); }), {x},
                 [saved = x.value()](const Tensor& dy, const Need&) {
                   return std::vector<Tensor>{mapped(

@@ -24,6 +24,7 @@ Tensor of_probabilities(const Tensor& log_p, double epsilon, const F& f) {
 }  // namespace
 
 Var unlikelihood(const Var& log_p, double epsilon) {
+  require_cpu("unlikelihood", log_p.value());
   require(log_p.dtype() == DType::f32 || log_p.dtype() == DType::f64,
           "unlikelihood: log-probabilities are {}, expected f32 or f64", name_of(log_p.dtype()));
   require(epsilon > 0, "unlikelihood: epsilon is {}, expected a number above 0", epsilon);

@@ -15,6 +15,13 @@ namespace emu {
 // the natural order. Results must not depend on it.
 void set_order(uint64_t seed);
 
+// What the machine is said to have; a test of what is done without may change it.
+struct Machine {
+  int devices = 1, major = 9, minor = 0;  // compute capability
+  size_t bytes = size_t{16} << 30;        // of device memory
+};
+Machine& machine();
+
 enum class Fault : uint8_t {
   out_of_bounds,
   use_after_free,

@@ -6,6 +6,8 @@
 #include <map>
 #include <new>
 
+#include "cuda/emulator/emulator.h"
+
 // The linker's names for the ends of the data segment.
 extern char __data_start, _end;  // NOLINT(bugprone-reserved-identifier)
 
@@ -80,7 +82,7 @@ std::map<const void*, size_t>& limits() {
 }  // namespace
 
 Space& global_space() {
-  static Space space = reserved_space(kDeviceBytes);
+  static Space space = reserved_space(kAddresses);
   return space;
 }
 Space& dynamic_space() {
@@ -98,6 +100,7 @@ void* device_allocate(size_t bytes) {
   const Space& space = global_space();
   if (b.next == 0) b.next = space.base;
   const uintptr_t begin = (b.next + kGuard + kAlign - 1) / kAlign * kAlign;
+  if (b.in_use + bytes > machine().bytes) return nullptr;
   if (bytes > space.bytes || begin + bytes + kGuard > space.base + space.bytes) return nullptr;
   b.next = begin + bytes;
   b.all[begin] = {begin, bytes, false};

@@ -41,7 +41,8 @@ void mark_written(const void* data, size_t bytes);
 // What a copy within the device leaves written is what it read.
 void copy_marks(const void* to, const void* from, size_t bytes);
 size_t device_bytes_in_use();
-inline constexpr size_t kDeviceBytes = size_t{16} << 30;
+// Addresses that there are: more than memory, since none is used twice.
+inline constexpr size_t kAddresses = size_t{64} << 30;
 
 // The block an address lies in or beside: for messages.
 struct Block {

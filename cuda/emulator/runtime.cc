@@ -1,19 +1,26 @@
 // The host's side of the CUDA runtime.
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <map>
 #include <string>
 
-#include "cuda/emulator/include/cuda_runtime.h"
+#include "cuda/emulator/emulator.h"
 #include "cuda/emulator/memory.h"
 #include "cuda/emulator/scheduler.h"
 #include "cuda/emulator/source.h"
 
 namespace emu {
 cudaError_t cuda_last_error(bool clear);
+
+Machine& machine() {
+  static Machine m;
+  return m;
+}
+
 namespace {
 
 cudaError_t fail(cudaError_t error) {
@@ -51,6 +58,8 @@ const char* cudaGetErrorName(cudaError_t error) {
       return "cudaErrorMemoryAllocation";
     case cudaErrorInvalidConfiguration:
       return "cudaErrorInvalidConfiguration";
+    case cudaErrorNoDevice:
+      return "cudaErrorNoDevice";
     case cudaErrorInvalidDevice:
       return "cudaErrorInvalidDevice";
     case cudaErrorIllegalAddress:
@@ -70,6 +79,8 @@ const char* cudaGetErrorString(cudaError_t error) {
       return "out of memory";
     case cudaErrorInvalidConfiguration:
       return "invalid configuration argument";
+    case cudaErrorNoDevice:
+      return "no CUDA-capable device is detected";
     case cudaErrorInvalidDevice:
       return "invalid device ordinal";
     case cudaErrorIllegalAddress:
@@ -83,8 +94,8 @@ cudaError_t cudaGetLastError() { return cuda_last_error(true); }
 cudaError_t cudaPeekAtLastError() { return cuda_last_error(false); }
 
 cudaError_t cudaGetDeviceCount(int* count) {
-  *count = 1;
-  return cudaSuccess;
+  *count = machine().devices;
+  return *count > 0 ? cudaSuccess : fail(cudaErrorNoDevice);
 }
 cudaError_t cudaGetDevice(int* device) {
   *device = 0;
@@ -95,7 +106,8 @@ cudaError_t cudaSetDevice(int device) {
 }
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   if (device != 0) return fail(cudaErrorInvalidDevice);
-  *properties = {"emulated", kDeviceBytes, kSharedDefault, kSharedMost, 9, 0, 4, 1024, 32};
+  const Machine& m = machine();
+  *properties = {"emulated", m.bytes, kSharedDefault, kSharedMost, m.major, m.minor, 4, 1024, 32};
   return cudaSuccess;
 }
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
@@ -120,8 +132,8 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
 }
 cudaError_t cudaDeviceSynchronize() { return ok_unless_failed(); }
 cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
-  *total = kDeviceBytes;
-  *free = kDeviceBytes - device_bytes_in_use();
+  *total = machine().bytes;
+  *free = *total - std::min(*total, device_bytes_in_use());
   return cudaSuccess;
 }
 
@@ -199,6 +211,17 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
                             cudaStream_t) {
   return cudaMemcpy(to, from, bytes, kind);
 }
+cudaError_t cudaMemcpy2DAsync(void* to, size_t to_step, const void* from, size_t from_step,
+                              size_t width, size_t height, cudaMemcpyKind kind, cudaStream_t) {
+  if (to_step < width || from_step < width) return fail(cudaErrorInvalidValue);
+  for (size_t i = 0; i < height; ++i)
+    if (const cudaError_t error =
+            cudaMemcpy(static_cast<char*>(to) + i * to_step,
+                       static_cast<const char*>(from) + i * from_step, width, kind);
+        error != cudaSuccess)
+      return error;
+  return cudaSuccess;
+}
 cudaError_t cudaMemset(void* data, int value, size_t bytes) {
   if (bytes == 0) return cudaSuccess;
   if (!is_device_memory(data, bytes)) return fail(cudaErrorInvalidValue);
@@ -209,6 +232,12 @@ cudaError_t cudaMemset(void* data, int value, size_t bytes) {
 cudaError_t cudaMemsetAsync(void* data, int value, size_t bytes, cudaStream_t) {
   return cudaMemset(data, value, bytes);
 }
+
+cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int device) {
+  *pool = nullptr;
+  return device == 0 ? cudaSuccess : fail(cudaErrorInvalidDevice);
+}
+cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) { return cudaSuccess; }
 
 cudaError_t cudaMallocManaged(void** data, size_t bytes, unsigned) {
   const cudaError_t error = cudaMalloc(data, bytes);

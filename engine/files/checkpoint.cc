@@ -59,8 +59,10 @@ void save_checkpoint(const std::filesystem::path& file,
                      const std::vector<NamedTensor>& tensors) {
   std::map<std::string, std::string> metadata{{"hash", hash_of(state)}};
   for (const auto& [key, value] : state) metadata["state." + key] = value;
-  for (const NamedTensor& t : tensors)
-    metadata["hash." + t.name] = hash_of(t.tensor.raw(), static_cast<size_t>(t.tensor.bytes()));
+  for (const NamedTensor& t : tensors) {
+    const Tensor host = t.tensor.to(Device::cpu);
+    metadata["hash." + t.name] = hash_of(host.raw(), static_cast<size_t>(host.bytes()));
+  }
   save_safetensors(file, tensors, metadata);
 }
 

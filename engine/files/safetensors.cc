@@ -242,8 +242,10 @@ void save_safetensors(const std::filesystem::path& path, std::span<const NamedTe
   const uint64_t length = text.size();
   file.write(&length, 8);
   file.write(text);
-  for (const NamedTensor* t : order)
-    file.write(t->tensor.raw(), static_cast<size_t>(t->tensor.bytes()));
+  for (const NamedTensor* t : order) {
+    const Tensor host = t->tensor.to(Device::cpu);
+    file.write(host.raw(), static_cast<size_t>(host.bytes()));
+  }
   file.commit();
 }
 

@@ -1,9 +1,24 @@
 #include "engine/kernels/rotary.h"
 
+#include <cmath>
+
 #include "engine/cpu.h"
 #include "engine/parallel.h"
 
 namespace lk {
+
+template <class Isa, class A>
+void rotary_table(Isa, A* cos, A* sin, const int32_t* positions, const float* inv_freq,
+                  int64_t rows, int64_t half, float factor) {
+  parallel_for(rows, 1 + (1 << 11) / (half + 1), [=](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      for (int64_t j = 0; j < half; ++j) {
+        const float angle = static_cast<float>(positions[i]) * inv_freq[j];
+        cos[i * half + j] = A(std::cos(angle) * factor);
+        sin[i * half + j] = A(std::sin(angle) * factor);
+      }
+  });
+}
 
 template <class Isa, class T>
 void rotary_forward(Isa, T* y, const T* x, const acc_t<T>* cos, const acc_t<T>* sin, int64_t rows,
@@ -32,5 +47,10 @@ template void rotary_forward(LK_ISA, bf16*, const bf16*, const float*, const flo
                              int64_t, int64_t, bool);
 template void rotary_forward(LK_ISA, double*, const double*, const double*, const double*, int64_t,
                              int64_t, int64_t, bool);
+
+template void rotary_table(LK_ISA, float*, float*, const int32_t*, const float*, int64_t, int64_t,
+                           float);
+template void rotary_table(LK_ISA, double*, double*, const int32_t*, const float*, int64_t, int64_t,
+                           float);
 
 }  // namespace lk

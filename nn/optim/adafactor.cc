@@ -42,7 +42,9 @@ class Adafactor : public Optimizer {
         col_("exp_avg_sq_col", names(), state_shapes(all(), 1),
              std::vector<DType>(all().size(), DType::f32)),
         full_("exp_avg_sq", names(), state_shapes(all(), 2),
-              std::vector<DType>(all().size(), DType::f32)) {}
+              std::vector<DType>(all().size(), DType::f32)) {
+    require_cpu("adafactor", all());
+  }
   void visit_state(const std::function<void(const std::string&, Tensor&)>& f) override {
     row_.visit(f);
     col_.visit(f);

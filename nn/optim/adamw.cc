@@ -12,7 +12,9 @@ class AdamW : public Optimizer {
         config_(config),
         m_(like_parameters("exp_avg", names(), all())),
         v_(like_parameters("exp_avg_sq", names(), all())) {
-    if (paged) page_states(config, {&m_, &v_});
+    if (!paged) return;
+    require_cpu("paged-adamw", all());
+    page_states(config, {&m_, &v_});
   }
   void visit_state(const std::function<void(const std::string&, Tensor&)>& f) override {
     m_.visit(f);
@@ -22,10 +24,11 @@ class AdamW : public Optimizer {
  protected:
   void update(size_t i, const Var& p, double lr, double weight_decay) override {
     for (StateList* s : {&m_, &v_}) s->fetch(i);
-    on_master(p, [&](auto isa, auto type) {
+    const Tensor first = m_[i], second = v_[i];
+    on_master("adamw", p, [&](auto isa, auto type) {
       using A = decltype(type);
-      adamw_update(isa, p.value().data<A>(), p.grad().data<A>(), m_[i].template data<A>(),
-                   v_[i].template data<A>(), p.value().numel(),
+      adamw_update(isa, p.value().data<A>(), p.grad().data<A>(), first.data<A>(), second.data<A>(),
+                   p.value().numel(),
                    {lr, config_.beta1, config_.beta2, config_.eps, weight_decay, steps});
     });
     for (StateList* s : {&m_, &v_}) s->put_away(i);
@@ -48,12 +51,12 @@ class Sgd : public Optimizer {
 
  protected:
   void update(size_t i, const Var& p, double lr, double weight_decay) override {
-    on_master(p, [&](auto isa, auto type) {
+    const Tensor m = momentum_ != 0 ? m_[i] : Tensor();
+    on_master("sgd", p, [&](auto isa, auto type) {
       using A = decltype(type);
       // A buffer of zeros times momentum is what the first step of torch does too: m = g.
-      sgd_update(isa, p.value().data<A>(), p.grad().data<A>(),
-                 momentum_ != 0 ? m_[i].template data<A>() : nullptr, p.value().numel(), lr,
-                 momentum_, weight_decay, false);
+      sgd_update(isa, p.value().data<A>(), p.grad().data<A>(), m.defined() ? m.data<A>() : nullptr,
+                 p.value().numel(), lr, momentum_, weight_decay, false);
     });
   }
 
@@ -74,10 +77,11 @@ class Lion : public Optimizer {
 
  protected:
   void update(size_t i, const Var& p, double lr, double weight_decay) override {
-    on_master(p, [&](auto isa, auto type) {
+    const Tensor m = m_[i];
+    on_master("lion", p, [&](auto isa, auto type) {
       using A = decltype(type);
-      lion_update(isa, p.value().data<A>(), p.grad().data<A>(), m_[i].template data<A>(),
-                  p.value().numel(), lr, config_.beta1, config_.beta2, weight_decay);
+      lion_update(isa, p.value().data<A>(), p.grad().data<A>(), m.data<A>(), p.value().numel(), lr,
+                  config_.beta1, config_.beta2, weight_decay);
     });
   }
 
@@ -88,6 +92,19 @@ class Lion : public Optimizer {
 
 }  // namespace
 
+Device device_of(const std::vector<Var>& params) {
+  for (const Var& p : params)
+    require(p.value().device() == params[0].value().device(),
+            "the optimizer's parameters lie on two devices: {} on the {}, {} on the {}",
+            params[0].shape(), name_of(params[0].value().device()), p.shape(),
+            name_of(p.value().device()));
+  return params.empty() ? Device::cpu : params[0].value().device();
+}
+
+void require_cpu(const char* optimizer, const std::vector<Var>& params) {
+  for (const Var& p : params) require_cpu(optimizer, p.value());
+}
+
 StateList like_parameters(const std::string& kind, const std::vector<std::string>& names,
                           const std::vector<Var>& params) {
   std::vector<Shape> shapes;
@@ -96,7 +113,7 @@ StateList like_parameters(const std::string& kind, const std::vector<std::string
     shapes.push_back(p.shape());
     dtypes.push_back(p.dtype());
   }
-  return {kind, names, shapes, dtypes};
+  return {kind, names, shapes, dtypes, device_of(params)};
 }
 
 std::unique_ptr<Optimizer> make_adamw(const OptimizerConfig& c, std::vector<ParamGroup> g) {

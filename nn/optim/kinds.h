@@ -1,7 +1,7 @@
 // The makers of the optimizers, one file each, and what they keep their states in.
 #pragma once
 
-#include "engine/cpu.h"
+#include "engine/device.h"
 #include "engine/files/paged_file.h"
 #include "nn/optim/optimizer.h"
 
@@ -24,32 +24,43 @@ std::unique_ptr<Optimizer> make_paged_adamw8bit(const OptimizerConfig& config,
 std::unique_ptr<Optimizer> make_lion8bit(const OptimizerConfig& config,
                                          std::vector<ParamGroup> groups);
 
-// Calls f(isa, A{}) for the dtype of a parameter, f32 or f64.
+// f(isa, A{}) for the dtype of a parameter, f32 or f64.
 template <class F>
-void on_master(const Var& p, F&& f) {
-  on_float(p.dtype(), [&](auto isa, auto type) {
+auto for_master(F& f) {
+  return [&f](auto isa, auto type) {
     if constexpr (std::is_same_v<decltype(type), bf16>)
       invariant(false, "a trainable parameter in bf16: masters are f32");
     else
       f(isa, type);
-  });
+  };
+}
+// Calls it with the kernels of the parameter's device, or (for updates that CUDA has not) the
+// CPU's.
+template <class F>
+void on_master(const char* optimizer, const Var& p, F&& f) {
+  on_float(optimizer, p.value(), for_master(f));
+}
+template <class F>
+void on_cpu_master(const Var& p, F&& f) {
+  on_float(p.dtype(), for_master(f));
 }
 
 // States of one kind, one per parameter, zero at the start, counted as optimizer memory.
 class StateList {
  public:
   StateList(std::string kind, std::vector<std::string> names, std::vector<Shape> shapes,
-            std::vector<DType> dtypes)
+            std::vector<DType> dtypes, Device device = Device::cpu)
       : kind_(std::move(kind)),
         names_(std::move(names)),
         shapes_(std::move(shapes)),
         dtypes_(std::move(dtypes)),
+        device_(device),
         states_(names_.size()) {}
   Tensor& operator[](size_t i) {
     if (!states_[i].defined()) {
       const CategoryScope optimizer(Category::optimizer);
       states_[i] = pages_ && is_paged(i) ? pages_->take(shapes_[i], dtypes_[i])
-                                         : Tensor::zeros(shapes_[i], dtypes_[i]);
+                                         : Tensor::zeros(shapes_[i], dtypes_[i], device_);
     }
     return states_[i];
   }
@@ -80,11 +91,16 @@ class StateList {
   std::vector<std::string> names_;
   std::vector<Shape> shapes_;
   std::vector<DType> dtypes_;
+  Device device_;
   std::vector<Tensor> states_;
   std::shared_ptr<PagedFile> pages_;
 };
 
-// A list shaped like the parameters.
+// The device of the parameters: one for all.
+Device device_of(const std::vector<Var>& params);
+// Error unless it is the CPU.
+void require_cpu(const char* optimizer, const std::vector<Var>& params);
+// A list shaped like the parameters, on their device.
 StateList like_parameters(const std::string& kind, const std::vector<std::string>& names,
                           const std::vector<Var>& params);
 

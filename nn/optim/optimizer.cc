@@ -3,8 +3,9 @@
 #include <cmath>
 #include <map>
 
-#include "engine/cpu.h"
+#include "engine/device.h"
 #include "engine/kernels/elementwise.h"
+#include "engine/kernels/square_sum.h"
 #include "nn/optim/kinds.h"
 
 namespace lk {
@@ -23,12 +24,18 @@ const std::map<std::string, OptimizerMaker>& makers() {
   return table;
 }
 
-double square_sum(const Tensor& g) {
+// Their numbers come to the host together.
+double square_sum(const std::vector<Tensor>& gradients) {
+  if (gradients.empty()) return 0;
+  const Tensor sums =
+      Tensor::empty({static_cast<int64_t>(gradients.size())}, DType::f64, gradients[0].device());
+  for (size_t i = 0; i < gradients.size(); ++i)
+    on_float("clip_grad_norm", gradients[i], [&](auto isa, auto type) {
+      using T = decltype(type);
+      square_sum(isa, sums.data<double>() + i, gradients[i].data<T>(), gradients[i].numel());
+    });
   double total = 0;
-  visit_float(g.dtype(), [&](auto type) {
-    using T = decltype(type);
-    for (const T x : g.span<T>()) total += static_cast<double>(x) * static_cast<double>(x);
-  });
+  for (const double sum : sums.to_vector<double>()) total += sum;
   return total;
 }
 
@@ -79,22 +86,18 @@ std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config,
 }
 
 double clip_grad_norm(const std::vector<ParamGroup>& groups, double max_norm) {
-  double total = 0;
+  std::vector<Tensor> gradients;
   for (const ParamGroup& group : groups)
     for (const auto& [name, p] : group.params)
-      if (p.grad().defined()) total += square_sum(p.grad());
-  const double norm = std::sqrt(total);
+      if (p.grad().defined()) gradients.push_back(p.grad());
+  const double norm = std::sqrt(square_sum(gradients));
   const double factor = max_norm / (norm + 1e-6);
   if (max_norm <= 0 || !std::isfinite(norm) || factor >= 1) return norm;
-  for (const ParamGroup& group : groups)
-    for (const auto& [name, p] : group.params) {
-      const Tensor& g = p.grad();
-      if (!g.defined()) continue;
-      on_float(g.dtype(), [&](auto isa, auto type) {
-        using T = decltype(type);
-        scale_forward(isa, g.data<T>(), g.data<T>(), static_cast<acc_t<T>>(factor), g.numel());
-      });
-    }
+  for (const Tensor& g : gradients)
+    on_float("clip_grad_norm", g, [&](auto isa, auto type) {
+      using T = decltype(type);
+      scale_forward(isa, g.data<T>(), g.data<T>(), static_cast<acc_t<T>>(factor), g.numel());
+    });
   return norm;
 }
 

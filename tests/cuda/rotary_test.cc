@@ -21,5 +21,16 @@ TEST_CASE("cuda rotary equals the CPU's, both ways") {
   check_figures("rotary_forward", {});
 }
 
+TEST_CASE("cuda rotary_table equals the CPU's") {
+  for (const int64_t half : {1, 3, 32}) {
+    const std::vector<int32_t> positions{0, 1, 5, 2047, 31, 4};
+    const auto rows = static_cast<int64_t>(positions.size());
+    compare_with_cpu<float>("rotary_table", 1e-6, [&](auto isa, auto, Operands& o) {
+      float *cos = o.out(0.0f, rows * half), *sin = o.out(0.0f, rows * half);
+      rotary_table(isa, cos, sin, o.in(positions), o.in(0.0f, half, 0, 1), rows, half, 1.25f);
+    });
+  }
+}
+
 }  // namespace
 }  // namespace lk::test

@@ -1,5 +1,6 @@
 #include "tools/train/cli.h"
 
+#include "engine/device.h"
 #include "engine/files/atomic_file.h"
 #include "tools/train/toml_config.h"
 
@@ -38,6 +39,17 @@ void add_dtype_option(CLI::App& app, DType& dtype) {
          "compute in f32 or bf16")
       ->check(CLI::IsMember({"f32", "bf16"}))
       ->default_str(std::string(name_of(dtype)));
+}
+
+void add_device_option(CLI::App& app, Device& device) {
+  app.add_option_function<std::string>(
+         "--device",
+         [&device](const std::string& name) {
+           device = name == name_of(Device::cuda) ? Device::cuda : Device::cpu;
+         },
+         "compute on the cpu or on cuda, the first NVIDIA GPU")
+      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->default_str(std::string(name_of(device)));
 }
 
 void add_train_options(CLI::App& app, TrainOptions& o) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "engine/dtype.h"
+#include "engine/memory.h"
 #include "tools/train/trainer.h"
 
 namespace lk {
@@ -17,6 +18,8 @@ int run_tool(CLI::App& app, int argc, char** argv, const std::function<void()>& 
 void add_train_options(CLI::App& app, TrainOptions& options);
 // --dtype f32|bf16 (f64 is for tests).
 void add_dtype_option(CLI::App& app, DType& dtype);
+// --device cpu|cuda. An Error where this build or machine has no CUDA device.
+void add_device_option(CLI::App& app, Device& device);
 // --chat-template FILE.
 void add_chat_template_option(CLI::App& app, std::string& file);
 // --config run.toml holds the same keys; the command line wins.

@@ -64,7 +64,8 @@ ModelSource find_model(const std::string& model, const std::string& adapter) {
   return out;
 }
 
-OpenModel open_model(const ModelSource& source, DType compute) {
+OpenModel open_model(const ModelSource& source, DType compute, Device device) {
+  require_device(device);
   require(source.head != Task::none,
           "{}: {} has no classification head; pass the --adapter that was trained on it",
           source.config.file(), source.config.architecture());
@@ -87,11 +88,13 @@ OpenModel open_model(const ModelSource& source, DType compute) {
                 source.adapter};
   if (source.adapter_config)
     out.method = load_adapter(source.adapter, *source.adapter_config, *out.model);
+  move_parameters(*out.model, out.method.get(), device);
   return out;
 }
 
-OpenModel open_model(const std::string& model, const std::string& adapter, DType compute) {
-  return open_model(find_model(model, adapter), compute);
+OpenModel open_model(const std::string& model, const std::string& adapter, DType compute,
+                     Device device) {
+  return open_model(find_model(model, adapter), compute, device);
 }
 
 std::string Scores::line() const {

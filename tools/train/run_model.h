@@ -36,8 +36,9 @@ struct ModelSource {
 // "": then the adapter's base_model_name_or_path is used.
 ModelSource find_model(const std::string& model, const std::string& adapter);
 
-OpenModel open_model(const ModelSource& source, DType compute);
-OpenModel open_model(const std::string& model, const std::string& adapter, DType compute);
+OpenModel open_model(const ModelSource& source, DType compute, Device device = Device::cpu);
+OpenModel open_model(const std::string& model, const std::string& adapter, DType compute,
+                     Device device = Device::cpu);
 
 // What a model does on a data file, for people and for tests.
 struct Scores {

@@ -57,8 +57,9 @@ void in_parts(size_t count, const std::function<void(size_t, size_t)>& f) {
 
 std::vector<int32_t> best_classes(const Tensor& logits) {
   std::vector<int32_t> out;
-  for (int64_t i = 0; i < logits.dim(0); ++i) {
-    const auto row = logits.rows(i, i + 1).to_vector<float>();
+  const Tensor host = logits.to(Device::cpu);
+  for (int64_t i = 0; i < host.dim(0); ++i) {
+    const auto row = host.rows(i, i + 1).to_vector<float>();
     out.push_back(static_cast<int32_t>(std::max_element(row.begin(), row.end()) - row.begin()));
   }
   return out;

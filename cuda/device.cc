@@ -1,0 +1,73 @@
+// Memory of the CUDA device, stream-ordered: the runtime's own pool keeps what is freed for the
+// next tensor. Counting: engine/memory.h.
+#include "cuda/device.h"
+
+#include "cuda/launch.h"
+#include "engine/device.h"
+
+namespace lk {
+
+std::string find_cuda_device() {
+  int count = 0, major = 0, minor = 0;
+  const cudaError_t error = cudaGetDeviceCount(&count);
+  if (error != cudaSuccess || count == 0) {
+    cudaGetLastError();
+    return fmt::format(
+        "no CUDA device can be used: {}; its driver may be missing or older than this build",
+        error == cudaSuccess ? "there is none" : cudaGetErrorString(error));
+  }
+  check_cuda(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0), "the device");
+  check_cuda(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, 0), "the device");
+  if (major < 8)
+    return fmt::format(
+        "the CUDA device has compute capability {}.{}, the kernels need 8.0 or later", major,
+        minor);
+  cudaMemPool_t pool = nullptr;
+  check_cuda(cudaDeviceGetDefaultMemPool(&pool, 0), "the memory pool");
+  uint64_t keep_all = UINT64_MAX;
+  check_cuda(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep_all),
+             "the memory pool");
+  return "";
+}
+
+std::string cuda_problem() {
+  static bool found = false;
+  if (found) return "";
+  std::string problem = find_cuda_device();
+  found = problem.empty();
+  return problem;
+}
+
+void* allocate(Cuda cuda, size_t bytes) {
+  void* data = nullptr;
+  const cudaError_t error = cudaMallocAsync(&data, bytes > 0 ? bytes : 1, cuda.stream);
+  if (error == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    return nullptr;
+  }
+  check_cuda(error, "device memory");
+  return data;
+}
+
+void deallocate(Cuda cuda, void* data) noexcept { cudaFreeAsync(data, cuda.stream); }
+
+void copy(Cuda cuda, void* to, const void* from, size_t bytes) {
+  // From pageable host memory the runtime returns when it has been read, into it when it is there.
+  check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, cuda.stream), "a copy");
+}
+
+void copy_pitched(Cuda cuda, void* to, size_t to_step, const void* from, size_t from_step,
+                  size_t width, size_t rows) {
+  if (width == 0 || rows == 0) return;
+  check_cuda(cudaMemcpy2DAsync(to, to_step, from, from_step, width, rows, cudaMemcpyDeviceToDevice,
+                               cuda.stream),
+             "a copy of columns");
+}
+
+void clear(Cuda cuda, void* data, size_t bytes) {
+  check_cuda(cudaMemsetAsync(data, 0, bytes, cuda.stream), "zeros");
+}
+
+void synchronize(Cuda cuda) { check_cuda(cudaStreamSynchronize(cuda.stream), "earlier kernels"); }
+
+}  // namespace lk
