@@ -1,5 +1,6 @@
 // The last k blocks train, all below them is frozen: the baseline of Houlsby et al. (2019,
-// arXiv:1902.00751, section 3.4). The norm behind the last block trains too, as does the head.
+// arXiv:1902.00751, section 3.4). The norm behind the last block trains too, as does the head. Of
+// an encoder-decoder, the last k of both.
 #include "peft/last_layers.h"
 
 #include <regex>
@@ -25,7 +26,9 @@ class LastLayers : public Selective {
       std::smatch m;
       if (std::regex_search(p.name, m, block)) {
         after = true;
-        if (std::stoll(m[1].str()) >= layers - count) chosen.insert(p.name);
+        const bool encoder = model.info().encoder_decoder() && p.name.rfind("encoder.", 0) == 0;
+        const int64_t of = encoder ? model.info().encoder_layers : layers;
+        if (std::stoll(m[1].str()) >= of - count) chosen.insert(p.name);
       } else if (after && p.shape.rank() == 1 && count > 0) {
         chosen.insert(p.name);
       }

@@ -185,6 +185,7 @@ Var route_tokens(const Routes& routes, const Lists<Hook>& lists, const Var& embe
     if (!packing.first_labels.empty())
       for (const int32_t b : g.documents)
         part.first_labels.push_back(packing.first_labels[static_cast<size_t>(b)]);
+    part.slots = g.of(packing.slots);
     Var x = g.of(embedded);
     for (const auto& hook : g.hooks(lists)) x = hook->forward(x, part);
     append(all.positions, part.positions);

@@ -75,8 +75,10 @@ class T5 : public Model {
     const auto packing = std::make_shared<const Packing>(in.packing),
                source = std::make_shared<const Packing>(in.source);
     for (size_t i = 0; i < decoder_.blocks.size(); ++i) {
+      // The view gathers what the block's keys and values say of the encoder, so that blocks add up
+      // in one order with checkpoints and without.
       const auto run = [this, i, packing, source, cache = in.cache](const Var& h, const Var& e) {
-        return decoder_block(i, h, e, *packing, *source, cache);
+        return decoder_block(i, h, e.defined() ? view(e, e.shape()) : e, *packing, *source, cache);
       };
       x = gradient_checkpointing && memory.defined() ? checkpointed(run, x, memory)
                                                      : run(x, memory);

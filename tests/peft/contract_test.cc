@@ -69,16 +69,18 @@ const std::vector<ContractRow>& rows() {
        .models = {"bert"}},
       {.method = "last-layers",
        .count = own([](const Model& m, const Parameter& p) {
-         const std::string last = "." + std::to_string(m.info().layers - 1) + ".";
+         const std::string last = (m.info().encoder_decoder() ? ".block." : ".") +
+                                  std::to_string(m.info().layers - 1) + ".";
          return p.name.find(last) != std::string::npos ||
                 p.name.rfind("transformer.ln_f", 0) == 0 || p.name == "model.norm.weight" ||
-                p.name == "bert.pooler.dense.bias";
+                p.name == "bert.pooler.dense.bias" || p.name.ends_with("final_layer_norm.weight");
        }),
        .lr = 5e-3,
        .own_weights = true},
       {.method = "bitfit",
        .count = own([](const Model&, const Parameter& p) { return p.name.ends_with("bias"); }),
-       .own_weights = true},
+       .own_weights = true,
+       .models = {"gpt2", "llama", "bert"}},  // T5 has no biases
       {.method = "ln-tuning",
        .count = own(
            [](const Model&, const Parameter& p) { return p.shape.rank() == 1 && is_norm(p.name); }),

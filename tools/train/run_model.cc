@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "engine/device.h"
 #include "tools/train/quant_options.h"
 #include "tools/train/tasks/task.h"
 
