@@ -37,6 +37,20 @@ Pool& pool() {
 
 thread_local Category g_category = Category::activations;
 
+void note_held(MemoryStats& s) {
+  s.held_peak = s.total_live + s.cached;
+  s.slack_at_held_peak = s.slack;
+  s.at_held_peak = s.live;
+}
+
+int64_t process_status(std::string_view field) {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.rfind(field, 0) == 0)
+      return std::strtoll(line.c_str() + field.size(), nullptr, 10) * 1024;
+  return 0;
+}
+
 void release_locked(Pool& p) {
   for (auto& [size, blocks] : p.free_blocks) {
     for (void* block : blocks) std::free(block);
@@ -66,6 +80,7 @@ void reset_memory_peak() {
   const std::lock_guard lock(pool().mutex);
   pool().stats.peak = pool().stats.live;
   pool().stats.total_peak = pool().stats.total_live;
+  note_held(pool().stats);
 }
 
 void release_cached_memory() {
@@ -106,6 +121,8 @@ void* allocate(size_t bytes, Category category) {
   p.stats.peak[c] = std::max(p.stats.peak[c], p.stats.live[c]);
   p.stats.total_live += n;
   p.stats.total_peak = std::max(p.stats.total_peak, p.stats.total_live);
+  p.stats.slack += n - static_cast<int64_t>(bytes);
+  if (p.stats.total_live + p.stats.cached > p.stats.held_peak) note_held(p.stats);
   return data;
 }
 
@@ -118,13 +135,10 @@ void deallocate(void* data, size_t bytes, Category category) noexcept {
   p.stats.cached += n;
   p.stats.live[static_cast<size_t>(category)] -= n;
   p.stats.total_live -= n;
+  p.stats.slack -= n - static_cast<int64_t>(bytes);
 }
 
-int64_t peak_rss_bytes() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);)
-    if (line.rfind("VmHWM:", 0) == 0) return std::strtoll(line.c_str() + 6, nullptr, 10) * 1024;
-  return 0;
-}
+int64_t peak_rss_bytes() { return process_status("VmHWM:"); }
+int64_t rss_bytes() { return process_status("VmRSS:"); }
 
 }  // namespace lk

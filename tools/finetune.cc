@@ -1,6 +1,5 @@
 // Fine-tunes a model folder on a data file with any method of the registry; writes an adapter.
 #include <algorithm>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -12,6 +11,7 @@
 #include "tools/train/chat_run.h"
 #include "tools/train/cli.h"
 #include "tools/train/consistency.h"
+#include "tools/train/method_options.h"
 #include "tools/train/progress.h"
 #include "tools/train/quant_options.h"
 #include "tools/train/run_model.h"
@@ -27,47 +27,8 @@ struct Options {
   DType dtype = DType::f32;
   QuantOptions quant;
   TrainOptions run;
-  std::map<std::string, std::string> method_flags;  // flag to what was given
+  MethodFlags method_flags;
 };
-
-// What a flag's text means, by the kind of the option's default.
-nlohmann::json option_value(const MethodOption& option, const std::string& text) {
-  const auto kind = nlohmann::json::parse(option.value);
-  auto parsed = nlohmann::json::parse(text, nullptr, false);
-  if (kind.is_object()) {
-    require(parsed.is_object(), "--{} is '{}'; expected a JSON object such as {{\"q_proj\": 4}}",
-            option.flag, text);
-    return parsed;
-  }
-  if (kind.is_null() || kind.is_array()) {
-    if (text == "all-linear" || text.find_first_of("*+?()[]|\\^$") != std::string::npos)
-      return text;
-    nlohmann::json list = nlohmann::json::array();
-    for (const std::string& item : CLI::detail::split(text, ',')) {
-      const auto number = nlohmann::json::parse(item, nullptr, false);
-      list.push_back(number.is_number_integer() ? number : nlohmann::json(item));
-    }
-    return list;
-  }
-  return parsed.is_discarded() || parsed.is_structured() ? nlohmann::json(text) : parsed;
-}
-
-// The settings of a method: its defaults, then what the command line gave.
-Settings method_settings(const MethodInfo& info, const std::map<std::string, std::string>& given) {
-  nlohmann::json values = nlohmann::json::object();
-  for (const MethodOption& option : info.options) {
-    values[option.key] = nlohmann::json::parse(option.value);
-    const auto found = given.find(option.flag);
-    if (found == given.end() || found->second.empty()) continue;
-    values[option.key] = option_value(option, found->second);
-  }
-  for (const auto& option : given)
-    require(option.second.empty() ||
-                std::any_of(info.options.begin(), info.options.end(),
-                            [&](const MethodOption& o) { return o.flag == option.first; }),
-            "--{} is no option of the method '{}'", option.first, info.name);
-  return Settings(values, "the command line");
-}
 
 void show_samples(const char* title, const Scores& scores, const std::vector<std::string>& inputs,
                   int64_t count) {
@@ -308,21 +269,7 @@ int main(int argc, char** argv) {
   for (const MethodInfo& m : methods())
     names += "\n  " + m.name + ": " + m.summary + " (" + m.paper + ")";
   app.add_option("--method", o.method, "what trains:" + names)->capture_default_str();
-  // A flag that several methods have is one option; its text names them.
-  std::map<std::string, std::map<std::string, std::string>> help;  // flag, text, methods
-  for (const MethodInfo& m : methods())
-    for (const MethodOption& option : m.options) {
-      if (option.flag.empty()) continue;
-      std::string& names_of_text =
-          help[option.flag][fmt::format("{} [{}]", option.help, option.value)];
-      names_of_text += (names_of_text.empty() ? "" : ", ") + m.name;
-    }
-  for (const auto& [flag, texts] : help) {
-    std::string description;
-    for (const auto& [text, methods_of_text] : texts)
-      description += (description.empty() ? "" : "\n") + text + " (" + methods_of_text + ")";
-    app.add_option("--" + flag, o.method_flags[flag], description);
-  }
+  add_method_options(app, o.method_flags);
   app.add_option("--max-length", o.max_length, "most tokens of an example; 0: the model's context")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);

@@ -5,6 +5,8 @@
 #include "data/batch.h"
 #include "engine/files/safetensors.h"
 #include "peft/methods_table.h"
+#include "tools/plan/plan_command.h"
+#include "tools/plan/shapes.h"
 #include "tools/train/chat_run.h"
 #include "tools/train/cli.h"
 #include "tools/train/progress.h"
@@ -97,7 +99,10 @@ int main(int argc, char** argv) {
   std::string folder, data, chat_template;
   bool all = false, methods = false;
   int64_t count = 2;
-  CLI::Option* folder_option = app.add_option("folder", folder, "model or adapter folder");
+  std::string known;
+  for (const std::string& name : shape_names()) known += (known.empty() ? "" : ", ") + name;
+  CLI::Option* folder_option = app.add_option(
+      "folder", folder, "model or adapter folder; with --plan: a folder, or one of " + known);
   app.add_flag("--methods", methods, "list the fine-tuning methods")->excludes(folder_option);
   app.add_flag("--tensors", all, "list every tensor");
   app.add_option("--data", data, "show how records of this file are tokenized by the model");
@@ -105,9 +110,12 @@ int main(int argc, char** argv) {
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
   add_chat_template_option(app, chat_template);
+  PlanCommand plan;
+  add_plan_options(app, plan);
   return run_tool(app, argc, argv, [&] {
     if (methods) return fmt::print("{}", methods_table());
     require(!folder.empty(), "name a model or adapter folder, or --methods");
+    if (plan.wanted) return print_plan(folder, plan);
     if (!data.empty()) return inspect_data(data, folder, chat_template, count);
     if (!std::filesystem::exists(std::filesystem::path(folder) / "adapter_config.json"))
       return inspect_model(folder, all);

@@ -1,0 +1,66 @@
+#include "tools/train/method_options.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace lk {
+namespace {
+
+// What a flag's text means, by the kind of the option's default.
+nlohmann::json option_value(const MethodOption& option, const std::string& text) {
+  const auto kind = nlohmann::json::parse(option.value);
+  auto parsed = nlohmann::json::parse(text, nullptr, false);
+  if (kind.is_object()) {
+    require(parsed.is_object(), "--{} is '{}'; expected a JSON object such as {{\"q_proj\": 4}}",
+            option.flag, text);
+    return parsed;
+  }
+  if (kind.is_null() || kind.is_array()) {
+    if (text == "all-linear" || text.find_first_of("*+?()[]|\\^$") != std::string::npos)
+      return text;
+    nlohmann::json list = nlohmann::json::array();
+    for (const std::string& item : CLI::detail::split(text, ',')) {
+      const auto number = nlohmann::json::parse(item, nullptr, false);
+      list.push_back(number.is_number_integer() ? number : nlohmann::json(item));
+    }
+    return list;
+  }
+  return parsed.is_discarded() || parsed.is_structured() ? nlohmann::json(text) : parsed;
+}
+
+}  // namespace
+
+void add_method_options(CLI::App& app, MethodFlags& flags) {
+  std::map<std::string, std::map<std::string, std::string>> help;  // flag, text, methods
+  for (const MethodInfo& m : methods())
+    for (const MethodOption& option : m.options) {
+      if (option.flag.empty()) continue;
+      std::string& names_of_text =
+          help[option.flag][fmt::format("{} [{}]", option.help, option.value)];
+      names_of_text += (names_of_text.empty() ? "" : ", ") + m.name;
+    }
+  for (const auto& [flag, texts] : help) {
+    std::string description;
+    for (const auto& [text, methods_of_text] : texts)
+      description += (description.empty() ? "" : "\n") + text + " (" + methods_of_text + ")";
+    app.add_option("--" + flag, flags[flag], description);
+  }
+}
+
+Settings method_settings(const MethodInfo& info, const MethodFlags& given) {
+  nlohmann::json values = nlohmann::json::object();
+  for (const MethodOption& option : info.options) {
+    values[option.key] = nlohmann::json::parse(option.value);
+    const auto found = given.find(option.flag);
+    if (found == given.end() || found->second.empty()) continue;
+    values[option.key] = option_value(option, found->second);
+  }
+  for (const auto& option : given)
+    require(option.second.empty() ||
+                std::any_of(info.options.begin(), info.options.end(),
+                            [&](const MethodOption& o) { return o.flag == option.first; }),
+            "--{} is no option of the method '{}'", option.first, info.name);
+  return Settings(values, "the command line");
+}
+
+}  // namespace lk
