@@ -8,6 +8,7 @@
 //   base         b N; a quantized matrix has bits / 8 + 4 / block bytes for each number, with
 //   double
 //                quantization bits / 8 + (1 + 4 / 256) / block; norms and biases 4
+//                (a table in a mapped file counts whole, though rows never read stay on disk)
 //   trained      4 n: the method's own numbers and the f32 masters of the base's trained ones
 //   gradients    4 n, and T d b or T ffn b of those on their way through a block
 //   optimizer    adamw 8 n, sgd and lion 4 n, adamw8bit (2 + 8 / 256) n, lion8bit half of it;
