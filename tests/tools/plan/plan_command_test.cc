@@ -20,13 +20,13 @@ TEST_CASE("inspect --plan: a folder without weights, a shape by name, and what i
   CHECK(o.says("lion"));
   CHECK(o.says("do not fit into 1.0 kB"));
   const Outcome shape = run(dir, inspect +
-                                     "llama-65b --plan --method qlora --rank 16 --dtype bf16 "
+                                     "llama-7b --plan --method qlora --rank 16 --dtype bf16 "
                                      "--batch-size 1 --max-length 512 "
-                                     "--gradient-checkpointing --device-memory 48GB");
+                                     "--gradient-checkpointing --device-memory 6GB");
   CAPTURE(shape.text);
   REQUIRE(shape.code == 0);
   CHECK(shape.says("nf4, blocks of 64, double"));
-  CHECK(shape.says("the tensors fit into 48.00 GB"));
+  CHECK(shape.says("the tensors fit into 6.00 GB"));
   const Outcome unknown = run(dir, inspect + "llama-1b --plan");
   CHECK(unknown.code == 1);
   CHECK(unknown.says("llama-160m"));
