@@ -5,6 +5,7 @@
 
 #include <string_view>
 
+#include "engine/dry_run.h"
 #include "engine/tensor.h"
 
 // The kernel sets of x86-64 are there; `make ISAS=generic` builds without them on any machine.
@@ -29,9 +30,11 @@ enum class IsaLevel : uint8_t { generic, avx2, avx512, amx };
 IsaLevel isa_level();
 std::string_view name_of(IsaLevel level);
 
-// Calls f(isa, T{}): the kernel set of this machine, the C++ type of a computing dtype.
+// Calls f(isa, T{}): the kernel set of this machine, the C++ type of a computing dtype. Nothing in
+// a dry run.
 template <class F>
 void on_float(DType dtype, F&& f) {
+  if (dry_run()) return;
   visit_float(dtype, [&](auto type) {
 #if LK_X86_KERNELS
     if (isa_level() >= IsaLevel::avx512)

@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "engine/cpu.h"
+#include "engine/dry_run.h"
 #include "engine/kernels/matvec.h"
 #include "engine/parallel.h"
 
@@ -124,6 +125,7 @@ void run_dnnl(const Key& key, const Tensor& c, const Tensor& a, const Tensor& b,
   if (p.packed) {
     const CategoryScope workspace(Category::workspace);
     panel = Tensor::empty({static_cast<int64_t>(p.packed.get_desc().get_size())}, DType::u8);
+    if (dry_run()) return;
     p.packed.set_data_handle(panel.raw());
     p.pack.execute(stream, p.b, p.packed);
     args[DNNL_ARG_WEIGHTS] = p.packed;
@@ -132,6 +134,7 @@ void run_dnnl(const Key& key, const Tensor& c, const Tensor& a, const Tensor& b,
     p.bias.set_data_handle(bias->raw());
     args.emplace(DNNL_ARG_BIAS, p.bias);
   }
+  if (dry_run()) return;
   p.primitive.execute(stream, args);
   stream.wait();
 }

@@ -47,6 +47,20 @@ Pool& pool() {
 
 thread_local Category g_category = Category::activations;
 
+void note_held(MemoryStats& s) {
+  s.held_peak = s.total_live + s.cached;
+  s.slack_at_held_peak = s.slack;
+  s.at_held_peak = s.live;
+}
+
+int64_t process_status(std::string_view field) {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.rfind(field, 0) == 0)
+      return std::strtoll(line.c_str() + field.size(), nullptr, 10) * 1024;
+  return 0;
+}
+
 // Gives back the blocks that have lain longest until at most `keep` bytes are idle.
 void release_down_to(Pool& p, int64_t keep) {
   while (p.stats.cached > keep && !p.idle.empty()) {
@@ -92,6 +106,7 @@ void reset_memory_peak() {
   for (MemoryStats& s : pool().of_device) {
     s.peak = s.live;
     s.total_peak = s.total_live;
+    note_held(s);
   }
 }
 
@@ -115,6 +130,7 @@ void fail_out_of_memory(Device device, Category category, size_t bytes) {
 void release_cached_memory() {
   const std::lock_guard lock(pool().mutex);
   release_down_to(pool(), 0);
+  pool().stats.most_live = pool().stats.total_live;
 }
 
 void* allocate(size_t bytes, Category category) {
@@ -145,6 +161,8 @@ void* allocate(size_t bytes, Category category) {
     }
   }
   count_locked(p, Device::cpu, category, n);
+  p.stats.slack += n - static_cast<int64_t>(bytes);
+  if (p.stats.total_live + p.stats.cached > p.stats.held_peak) note_held(p.stats);
   return data;
 }
 
@@ -152,16 +170,14 @@ void deallocate(void* data, size_t bytes, Category category) noexcept {
   const size_t size = size_class(std::max<size_t>(bytes, 1));
   Pool& p = pool();
   const std::lock_guard lock(p.mutex);
+  const auto n = static_cast<int64_t>(size);
   p.by_size[size].push_back(p.idle.insert(p.idle.end(), {data, size}));
-  p.stats.cached += static_cast<int64_t>(size);
-  count_locked(p, Device::cpu, category, -static_cast<int64_t>(size));
+  p.stats.cached += n;
+  count_locked(p, Device::cpu, category, -n);
+  p.stats.slack -= n - static_cast<int64_t>(bytes);
 }
 
-int64_t peak_rss_bytes() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);)
-    if (line.rfind("VmHWM:", 0) == 0) return std::strtoll(line.c_str() + 6, nullptr, 10) * 1024;
-  return 0;
-}
+int64_t peak_rss_bytes() { return process_status("VmHWM:"); }
+int64_t rss_bytes() { return process_status("VmRSS:"); }
 
 }  // namespace lk

@@ -34,9 +34,14 @@ Category current_category();
 struct MemoryStats {
   std::array<int64_t, kCategories> live{}, peak{};  // bytes
   int64_t total_live = 0, total_peak = 0;           // total_peak: of the sum, not the sum of peaks
-  int64_t most_live = 0;                            // as total_peak, which no reset touches
+  // The largest total_live since release_cached_memory: how much is kept depends on it.
+  int64_t most_live = 0;
   int64_t cached = 0;  // freed, kept for reuse (the host's): the total stays within
                        // most_live / 16 + 32 MiB of most_live
+  int64_t slack = 0;   // of total_live, behind the tensors' ends: blocks are rounded up
+  // The most that was had from the system, total_live + cached; what was live then, and its slack.
+  int64_t held_peak = 0, slack_at_held_peak = 0;
+  std::array<int64_t, kCategories> at_held_peak{};
 };
 MemoryStats memory_stats(Device device = Device::cpu);
 void reset_memory_peak();  // on every device
@@ -51,6 +56,8 @@ void release_cached_memory();  // gives cached blocks back to the system
 void* allocate(size_t bytes, Category category);
 void deallocate(void* data, size_t bytes, Category category) noexcept;
 
-int64_t peak_rss_bytes();  // of the process, as the kernel counts it (VmHWM); 0 where unknown
+// Of the process, as the kernel counts it (VmHWM, VmRSS); 0 where unknown.
+int64_t peak_rss_bytes();
+int64_t rss_bytes();
 
 }  // namespace lk

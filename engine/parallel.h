@@ -7,14 +7,17 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "engine/dry_run.h"
+
 namespace lk {
 
 inline int max_threads() { return omp_get_max_threads(); }
 
 // Calls f(begin, end) for pieces of [0, count); pieces of at least `grain`, one thread each. f must
-// not throw.
+// not throw. Nothing in a dry run.
 template <class F>
 void parallel_for(int64_t count, int64_t grain, F&& f) {
+  if (dry_run()) return;
   const int64_t pieces = std::min<int64_t>(max_threads(), count / std::max<int64_t>(grain, 1));
   if (pieces <= 1 || omp_in_parallel()) {
     if (count > 0) f(int64_t{0}, count);

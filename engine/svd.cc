@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "engine/dry_run.h"
+
 namespace lk {
 namespace {
 
@@ -30,6 +32,7 @@ Svd svd(const Tensor& a) {
   Svd out{Tensor::empty({m, k}, a.dtype()), Tensor::empty({k}, a.dtype()),
           Tensor::empty({k, n}, a.dtype())};
   const Tensor work = a.clone();
+  if (dry_run()) return out;
   if (a.dtype() == DType::f32)
     check(LAPACKE_sgesdd(LAPACK_ROW_MAJOR, 'S', m, n, work.data<float>(), n, out.s.data<float>(),
                          out.u.data<float>(), k, out.vt.data<float>(), n),
@@ -46,6 +49,7 @@ Qr qr(const Tensor& a) {
   const lapack_int m = as_lapack(a.dim(0)), n = as_lapack(a.dim(1)), k = std::min(m, n);
   const Tensor work = a.clone(), tau = Tensor::empty({k}, a.dtype());
   Qr out{Tensor::empty({m, k}, a.dtype()), Tensor::zeros({k, n}, a.dtype())};
+  if (dry_run()) return out;
   const auto factor = [&](auto type, auto geqrf, auto orgqr) {
     using T = decltype(type);
     check(geqrf(LAPACK_ROW_MAJOR, m, n, work.data<T>(), n, tau.data<T>()), "the QR factorization",
@@ -69,6 +73,7 @@ Tensor inverse(const Tensor& a) {
   require(a.dim(0) == a.dim(1), "the inverse of a {} matrix", a.shape());
   const lapack_int n = as_lapack(a.dim(0));
   Tensor out = a.clone();
+  if (dry_run()) return out;
   std::vector<lapack_int> pivots(static_cast<size_t>(n));
   const auto invert = [&](auto type, auto getrf, auto getri) {
     using T = decltype(type);

@@ -26,6 +26,12 @@ class Weight {
     return [this, values = dense(DType::f32)] { assign(values); };
   }
   virtual void visit(const ParameterVisitor& f) = 0;
+  // Of each number, where the weight holds it only roughly; 0: it holds what it is given.
+  virtual int rounded_bits() const { return 0; }
+  // w [out, in] as this weight would hold it.
+  virtual Tensor rounded(const Tensor& w) const { return w; }
+  // The numbers before they were rounded, [out, in], where they can still be had; else undefined.
+  virtual Tensor original(DType) const { return {}; }
 };
 
 class DenseWeight : public Weight {

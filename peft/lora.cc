@@ -6,7 +6,7 @@
 //
 // rsLoRA (Kalajdzievski 2023, arXiv:2312.03732): s = alpha / sqrt(r).
 // LoRA+ (Hayou et al. 2024, arXiv:2402.12354): B learns `loraplus_lr_ratio` times as fast as A.
-// DoRA: peft/dora.cc. PiSSA and OLoRA: peft/lora_start.cc.
+// DoRA: peft/dora.cc. PiSSA, OLoRA and LoftQ: peft/lora_start.cc.
 #include "peft/lora.h"
 
 #include <cmath>
@@ -44,7 +44,8 @@ class Lora : public LinearMethod {
         rank_stabilized_(settings.boolean("use_rslora")),
         dora_(settings.boolean("use_dora")),
         ratio_(settings.has("loraplus_lr_ratio") ? settings.number("loraplus_lr_ratio", 1e-3, 1e6)
-                                                 : 1.0) {}
+                                                 : 1.0),
+        loftq_(loftq_config()) {}
   double lr_scale(const std::string& parameter) const override {
     return parameter.ends_with(".lora_B.weight") ? ratio_ : 1.0;
   }
@@ -53,10 +54,15 @@ class Lora : public LinearMethod {
   std::shared_ptr<LinearAdapter> make_part(Place& place) override {
     const int64_t r = rank_of(settings_, "r", place);
     const double scale = scale_of(place, r);
-    const LoraStart start = lora_start(place, start_, r, scale);
+    const LoraStart start = lora_start(place, start_, r, scale, loftq_);
     if (start.new_weight.defined()) {
       base_replaced(*place.linear, place.linear->weight().snapshot());
       place.linear->weight().assign(start.new_weight);
+    }
+    if (start_ == "loftq" && loftq_.iterations == 1) {
+      // The base is the one that quantizing gives: it is plain LoRA from now on.
+      settings_.set("init_lora_weights", true);
+      settings_.set("loftq_config", nlohmann::json::object());
     }
     if (dora_) return make_dora_part(place, start, scale, dropout_);
     return std::make_shared<LoraPart>(place, start, scale, dropout_);
@@ -73,6 +79,20 @@ class Lora : public LinearMethod {
   std::string text_of(const std::string& key) const {
     return settings_.is_text(key) ? settings_.text(key) : settings_.json()[key].dump();
   }
+  LoftqConfig loftq_config() const {
+    LoftqConfig out;
+    if (!settings_.has("loftq_config")) return out;
+    const nlohmann::json& given = settings_.json()["loftq_config"];
+    require(given.is_object(), "{}: 'loftq_config' is {}; expected an object", settings_.source(),
+            given.dump());
+    const Settings config(given, settings_.source() + ": loftq_config");
+    for (const auto& [key, value] : given.items())
+      require(key == "loftq_bits" || key == "loftq_iter",
+              "{}: '{}' is not known; expected loftq_bits and loftq_iter", config.source(), key);
+    if (config.has("loftq_bits")) out.bits = config.integer("loftq_bits", 4, 8);
+    if (config.has("loftq_iter")) out.iterations = config.integer("loftq_iter", 1, 1000);
+    return out;
+  }
   double scale_of(const Place& place, int64_t r) const {
     const double alpha = pattern_value(settings_, "alpha_pattern", place.module,
                                        settings_.number("lora_alpha", 0, 1e9));
@@ -83,6 +103,7 @@ class Lora : public LinearMethod {
   float dropout_;
   bool rank_stabilized_, dora_;
   double ratio_;
+  LoftqConfig loftq_;
 };
 
 }  // namespace
@@ -100,7 +121,9 @@ MethodInfo lora_info() {
                {"rslora", "use_rslora", "false", "scale by alpha / sqrt(rank)"},
                {"dora", "use_dora", "false", "DoRA: a magnitude for each output, trained apart"},
                {"init", "init_lora_weights", "true",
-                "where A and B start: true, false, gaussian, orthogonal, pissa, olora"},
+                "where A and B start: true, false, gaussian, orthogonal, pissa, olora, loftq"},
+               {"loftq-config", "loftq_config", "{}",
+                "of init loftq: {\"loftq_bits\": 4, \"loftq_iter\": 1}"},
                {"lora-plus", "loraplus_lr_ratio", "1.0", "LoRA+: the rate of B over that of A"},
                {"rank-pattern", "rank_pattern", "{}", "ranks of modules: {\"q_proj\": 4}"},
                {"alpha-pattern", "alpha_pattern", "{}", "alphas of modules, likewise"}}),

@@ -3,6 +3,10 @@
 //   B = U_r sqrt(S_r / s)    A = sqrt(S_r / s) V_r^T    W <- W - s B A.
 // OLoRA (Buyukakyuz 2024, arXiv:2406.01775): with W = Q R,
 //   B = Q[:, :r]             A = R[:r]                  W <- W - s B A.
+// LoftQ (Li et al. 2023, arXiv:2310.08659), algorithm 1, for a base that is held in few bits, q(W):
+//   Q_t = q(W - s B_t-1 A_t-1)       s B_t A_t = the r largest singular values of W - Q_t
+// from B_0 A_0 = 0, with B = U_r sqrt(S_r / s) and A = sqrt(S_r / s) V_r^T. (HF PEFT leaves s out;
+// the two are the same where alpha is the rank.)
 #include "peft/lora_start.h"
 
 #include <cmath>
@@ -38,9 +42,41 @@ LoraStart with_rest(LoraStart start, const Tensor& w, double scale) {
   return start;
 }
 
+LoraStart loftq(const Place& place, int64_t r, double scale, const LoftqConfig& config) {
+  const Weight& weight = place.linear->weight();
+  const std::string& module = place.module;
+  const int bits = weight.rounded_bits();
+  require(bits > 0,
+          "init_lora_weights 'loftq' makes up for what quantizing loses, but '{}' is not "
+          "quantized; pass --quant nf4, or use the method qlora",
+          module);
+  require(config.bits == 0 || config.bits == bits,
+          "loftq_config: loftq_bits is {}, but '{}' is held in {} bits", config.bits, module, bits);
+  const Tensor w = weight.original(DType::f32);
+  require(w.defined(),
+          "init_lora_weights 'loftq' needs '{}' as it was before it was quantized; start from the "
+          "dense folder",
+          module);
+  LoraStart out;
+  Tensor rest = w;
+  for (int64_t t = 0; t < config.iterations; ++t) {
+    if (t > 0) rest = out.new_weight = with_rest(out, w, scale).new_weight;
+    const Tensor lost = w.clone(), q = weight.rounded(rest);
+    for (int64_t i = 0; i < w.numel(); ++i) lost.data<float>()[i] -= q.data<float>()[i];
+    const Svd f = svd(lost);
+    const auto root = [&](int64_t i) { return std::sqrt(f.s.item(i) / scale); };
+    out.a = first_rows(f.vt, r, root);
+    out.b = columns(f.u, r, root);
+  }
+  out.a = out.a.to(place.dtype());
+  out.b = out.b.to(place.dtype());
+  return out;
+}
+
 }  // namespace
 
-LoraStart lora_start(Place& place, const std::string& kind, int64_t r, double scale) {
+LoraStart lora_start(Place& place, const std::string& kind, int64_t r, double scale,
+                     const LoftqConfig& loftq_config) {
   const double bound = 1.0 / std::sqrt(static_cast<double>(place.in));
   if (kind == "true")
     return {place.uniform({r, place.in}, bound), place.constant({place.out, r}, 0), {}};
@@ -78,9 +114,10 @@ LoraStart lora_start(Place& place, const std::string& kind, int64_t r, double sc
     const auto one = [](int64_t) { return 1.0; };
     return with_rest({first_rows(f.r, r, one), columns(f.q, r, one), {}}, w, scale);
   }
+  if (kind == "loftq") return loftq(place, r, scale, loftq_config);
   fail(
-      "init_lora_weights is '{}'; expected true, false, gaussian, orthogonal, pissa, pissa_niter_N "
-      "or olora",
+      "init_lora_weights is '{}'; expected true, false, gaussian, orthogonal, pissa, "
+      "pissa_niter_N, olora or loftq",
       kind);
 }
 

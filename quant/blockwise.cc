@@ -114,16 +114,17 @@ Quantized quantize(const Tensor& x, const QuantSpec& spec) {
 void quantize_factors(Quantized& q) {
   q.spec.double_quant = true;
   const int64_t n = q.absmax.numel();
-  const float* absmax = q.absmax.data<float>();
-  q.offset = n > 0 ? mean_of(absmax, n) : 0.0f;
-  std::vector<float> centred(static_cast<size_t>(n));
-  for (int64_t i = 0; i < n; ++i) centred[static_cast<size_t>(i)] = absmax[i] - q.offset;
   q.absmax_codes = Tensor::empty({n}, DType::u8);
   q.nested_absmax = Tensor::empty({(n + kNestedBlock - 1) / kNestedBlock}, DType::f32);
   on_stored(DType::f32, [&](auto isa, auto type) {
-    if constexpr (std::is_same_v<decltype(type), float>)
+    if constexpr (std::is_same_v<decltype(type), float>) {
+      const float* absmax = q.absmax.data<float>();
+      q.offset = n > 0 ? mean_of(absmax, n) : 0.0f;
+      std::vector<float> centred(static_cast<size_t>(n));
+      for (int64_t i = 0; i < n; ++i) centred[static_cast<size_t>(i)] = absmax[i] - q.offset;
       quantize_8bit(isa, q.absmax_codes.data<uint8_t>(), q.nested_absmax.data<float>(),
                     centred.data(), n, kNestedBlock, dynamic_steps(true));
+    }
   });
   q.absmax = Tensor();
 }

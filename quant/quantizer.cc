@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "engine/dry_run.h"
 #include "quant/bnb_files.h"
 #include "quant/quantized_weight.h"
 
@@ -68,24 +69,29 @@ std::unique_ptr<Weight> Quantizer::load(const Linear& linear, const StoredWeight
   require(w.shape() == expected && is_float(w.dtype()),
           "{}: tensor '{}' is {} {}; expected floating point of shape {}", s.folder, s.name,
           name_of(w.dtype()), w.shape(), expected);
-  return make(linear, linear.name() + ".weight", w, s.in_out);
+  return hold(linear, linear.name() + ".weight", w, s.in_out, w.is_mapped() ? w : Tensor());
 }
 
 std::unique_ptr<Weight> Quantizer::make(const Linear& linear, const std::string& name,
                                         const Tensor& w, bool in_out) const {
+  return hold(linear, name, w, in_out, {});
+}
+
+std::unique_ptr<Weight> Quantizer::hold(const Linear& linear, const std::string& name,
+                                        const Tensor& w, bool in_out, const Tensor& source) const {
   const CategoryScope weights(Category::weights);
   const Tensor stored = w.dtype() == DType::f64 ? w.to(DType::f32) : w;
   QuantSpec spec = *spec_;
   spec.double_quant = false;
   const Tensor by_rows = in_out ? transposed(stored) : stored;
   Quantized q = quantize(by_rows, spec);
-  for (int64_t b = 0; b < q.blocks(); ++b)
+  for (int64_t b = 0; b < q.blocks() && !dry_run(); ++b)
     require(std::isfinite(q.absmax.data<float>()[b]),
             "{}: the weight holds NaN or infinity (row {}); it cannot be quantized", name,
             b * spec.block_size / linear.in_features());
   if (spec_->double_quant) quantize_factors(q);
   if (error_) add_error(*error_, linear.name(), q, by_rows);
-  return std::make_unique<QuantizedWeight>(name, std::move(q), in_out);
+  return std::make_unique<QuantizedWeight>(name, std::move(q), in_out, source);
 }
 
 int64_t quantized_numel(Model& model) {
@@ -95,6 +101,15 @@ int64_t quantized_numel(Model& model) {
       total += q->quantized().numel();
   });
   return total;
+}
+
+void quantize_linears(Model& model, const Quantizer& quantizer) {
+  model.visit_linears([&](Linear& linear) {
+    const auto* dense = dynamic_cast<DenseWeight*>(&linear.weight());
+    if (!dense || !quantizer.wants(linear)) return;
+    const Parameter& p = dense->parameter();
+    linear.set_weight(quantizer.make(linear, p.name, p.var.value(), dense->in_out()));
+  });
 }
 
 int64_t dequantize_linears(Model& model, DType dtype) {

@@ -28,6 +28,8 @@ class Quantizer : public WeightFactory {
                                bool in_out) const override;
 
  private:
+  std::unique_ptr<Weight> hold(const Linear& linear, const std::string& name, const Tensor& w,
+                               bool in_out, const Tensor& source) const;
   std::optional<QuantSpec> spec_;
   bool head_;
   QuantError* error_;
@@ -35,6 +37,9 @@ class Quantizer : public WeightFactory {
 
 // How many weights quantized layers hold; visit_parameters does not show them.
 int64_t quantized_numel(Model& model);
+
+// Quantizes the dense weights of the layers that the quantizer wants.
+void quantize_linears(Model& model, const Quantizer& quantizer);
 
 // Puts dense weights in `dtype` in the place of quantized ones (to merge an adapter into them);
 // returns how many.

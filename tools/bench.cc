@@ -4,7 +4,6 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
-#include <map>
 #include <nlohmann/json.hpp>
 
 #include "autograd/ops.h"
@@ -16,6 +15,7 @@
 #include "peft/method.h"
 #include "quant/linear.h"
 #include "quant/quantized_weight.h"
+#include "tools/plan/shapes.h"
 #include "tools/train/cli.h"
 #include "tools/train/quant_options.h"
 
@@ -28,24 +28,6 @@ double since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 const Clock::time_point kStart = Clock::now();
-
-const std::map<std::string, std::string>& configs() {
-  static const std::map<std::string, std::string> table{
-      {"gpt2-small", R"({"model_type":"gpt2","embd_pdrop":0,"attn_pdrop":0,"resid_pdrop":0})"},
-      {"llama-160m",
-       R"({"model_type":"llama","num_hidden_layers":12,"hidden_size":768,"num_attention_heads":12,"num_key_value_heads":4,
-           "intermediate_size":2048,"vocab_size":32000,"tie_word_embeddings":false,"rms_norm_eps":1e-6})"},
-      {"llama-3b",
-       R"({"model_type":"llama","num_hidden_layers":28,"hidden_size":3072,"num_attention_heads":24,"num_key_value_heads":8,
-           "intermediate_size":8192,"vocab_size":128256,"tie_word_embeddings":true,"rms_norm_eps":1e-5})"},
-      {"llama-7b",
-       R"({"model_type":"llama","num_hidden_layers":32,"hidden_size":4096,"num_attention_heads":32,"num_key_value_heads":32,
-           "intermediate_size":11008,"vocab_size":32000,"tie_word_embeddings":false,"rms_norm_eps":1e-6})"},
-      {"minilm",
-       R"({"model_type":"bert","num_hidden_layers":6,"hidden_size":384,"num_attention_heads":12,"intermediate_size":1536,
-           "vocab_size":30522,"max_position_embeddings":512,"hidden_dropout_prob":0,"attention_probs_dropout_prob":0,"num_labels":2})"}};
-  return table;
-}
 
 double median(std::vector<double> v) {
   std::sort(v.begin(), v.end());
@@ -89,7 +71,7 @@ double read_ceiling() {
 
 struct Options {
   std::string model = "gpt2-small", method = "lora";
-  int64_t batch = 4, seq = 256, steps = 5, rank = 8, prompt = 64, new_tokens = 128;
+  int64_t batch = 4, seq = 256, steps = 5, warm_up = 2, rank = 8, prompt = 64, new_tokens = 128;
   DType dtype = DType::f32;
   bool checkpointing = false;
   QuantOptions quant;
@@ -106,8 +88,8 @@ int64_t weight_bytes(Model& model) {
 }
 
 void bench_step(const Options& o) {
-  const Config config = Config::parse(configs().at(o.model), o.model);
-  const Task task = o.model == "minilm" ? Task::classification : Task::causal_lm;
+  const Config config = named_shape(o.model);
+  const Task task = task_of(config);
   const auto quantizer = make_quantizer(o.quant, config);
   const auto model = make_model(config, task, o.dtype, 0, quantizer.get());
   model->gradient_checkpointing = o.checkpointing;
@@ -148,7 +130,7 @@ void bench_step(const Options& o) {
   const double startup = since(kStart);
   std::vector<double> whole, forward, back, update;
   double loss = 0, flops = 0, first = 0;
-  for (int64_t i = 0; i < o.steps + 2; ++i) {
+  for (int64_t i = 0; i < o.steps + o.warm_up; ++i) {
     const double flops_before = gemm_counters().flops;
     const auto t0 = Clock::now();
     const Var sum =
@@ -162,7 +144,7 @@ void bench_step(const Options& o) {
     flops = gemm_counters().flops - flops_before;
     loss = sum.value().item() / static_cast<double>(batch.labelled);
     if (i == 0) first = since(kStart);
-    if (i < 2) continue;
+    if (i < o.warm_up) continue;
     whole.push_back(t3 * 1e3);
     forward.push_back(t1 * 1e3);
     back.push_back((t2 - t1) * 1e3);
@@ -203,7 +185,7 @@ void bench_step(const Options& o) {
 }
 
 void bench_generate(const Options& o) {
-  const Config config = Config::parse(configs().at(o.model), o.model);
+  const Config config = named_shape(o.model);
   const auto quantizer = make_quantizer(o.quant, config);
   const auto model = make_model(config, Task::causal_lm, o.dtype, 0, quantizer.get());
   Random random(1);
@@ -299,13 +281,13 @@ int main(int argc, char** argv) {
   Options o;
   app.require_subcommand(1);
   CLI::App* step =
-      app.add_subcommand("step", "one training step; median of --steps after two to warm up");
+      app.add_subcommand("step", "one training step; median of --steps after --warm-up");
   CLI::App* gen =
       app.add_subcommand("generate", "greedy generation with a cache, one prompt; best of three");
-  std::vector<std::string> names;
-  for (const auto& [name, text] : configs()) names.push_back(name);
   for (CLI::App* sub : {step, gen}) {
-    sub->add_option("--model", o.model, "")->capture_default_str()->check(CLI::IsMember(names));
+    sub->add_option("--model", o.model, "")
+        ->capture_default_str()
+        ->check(CLI::IsMember(shape_names()));
     add_dtype_option(*sub, o.dtype);
     add_quant_options(*sub, o.quant);
   }
@@ -318,6 +300,9 @@ int main(int argc, char** argv) {
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
   step->add_option("--steps", o.steps, "")->capture_default_str()->check(CLI::PositiveNumber);
+  step->add_option("--warm-up", o.warm_up, "steps before those that count")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
   step->add_option("--rank", o.rank, "of lora")->capture_default_str()->check(CLI::PositiveNumber);
   step->add_flag("--checkpointing", o.checkpointing, "gradient checkpointing");
   gen->add_option("--prompt", o.prompt, "tokens")

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "engine/device.h"
 #include "engine/files/atomic_file.h"
 #include "engine/files/folder_lock.h"
 #include "quant/bnb_files.h"

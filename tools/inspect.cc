@@ -6,6 +6,8 @@
 #include "engine/files/safetensors.h"
 #include "peft/methods_table.h"
 #include "peft/variants.h"
+#include "tools/plan/plan_command.h"
+#include "tools/plan/shapes.h"
 #include "tools/train/chat_run.h"
 #include "tools/train/cli.h"
 #include "tools/train/progress.h"
@@ -98,7 +100,10 @@ int main(int argc, char** argv) {
   std::string folder, data, chat_template, variants;
   bool all = false, methods = false;
   int64_t count = 2;
-  CLI::Option* folder_option = app.add_option("folder", folder, "model or adapter folder");
+  std::string known;
+  for (const std::string& name : shape_names()) known += (known.empty() ? "" : ", ") + name;
+  CLI::Option* folder_option = app.add_option(
+      "folder", folder, "model or adapter folder; with --plan: a folder, or one of " + known);
   app.add_flag("--methods", methods, "list the fine-tuning methods")->excludes(folder_option);
   app.add_option("--variants", variants,
                  "how the authors' code, HF PEFT and AdapterHub differ in a method")
@@ -109,10 +114,13 @@ int main(int argc, char** argv) {
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
   add_chat_template_option(app, chat_template);
+  PlanCommand plan;
+  add_plan_options(app, plan);
   return run_tool(app, argc, argv, [&] {
     if (methods) return fmt::print("{}", methods_table());
     if (!variants.empty()) return fmt::print("{}", variants_table(find_method(variants)));
     require(!folder.empty(), "name a model or adapter folder, --methods or --variants METHOD");
+    if (plan.wanted) return print_plan(folder, plan);
     if (!data.empty()) return inspect_data(data, folder, chat_template, count);
     if (!std::filesystem::exists(std::filesystem::path(folder) / "adapter_config.json"))
       return inspect_model(folder, all);

@@ -8,8 +8,10 @@
 #include "engine/files/atomic_file.h"
 #include "engine/files/json.h"
 #include "peft/combine_files.h"
+#include "quant/bnb_files.h"
 #include "quant/quantizer.h"
 #include "tools/train/cli.h"
+#include "tools/train/quant_options.h"
 #include "tools/train/run_model.h"
 
 using namespace lk;
@@ -49,10 +51,30 @@ double relative_difference(const Tensor& a, const Tensor& b) {
   return difference / std::max(size, 1e-30);
 }
 
-Config without_quantization(const Config& config) {
-  nlohmann::json json = config.json();
+// The base's config.json for what is written: dense to begin with, and with the classes' names.
+Config config_of(const OpenModel& open) {
+  nlohmann::json json = open.config.json();
   json.erase("quantization_config");
-  return Config::parse(json.dump(), config.file());
+  if (!open.labels.empty()) {
+    json.erase("num_labels");
+    json["id2label"] = json["label2id"] = nlohmann::json::object();
+    for (size_t i = 0; i < open.labels.size(); ++i) {
+      json["id2label"][std::to_string(i)] = open.labels[i];
+      json["label2id"][open.labels[i]] = i;
+    }
+  }
+  return Config::parse(json.dump(), open.config.file());
+}
+
+// Writes the merged model in few bits, and what that loses.
+void save_quantized(OpenModel& open, const QuantOptions& quant, const std::string& output,
+                    DType dtype) {
+  QuantError error;
+  quantize_linears(*open.model, Quantizer(quant.spec(), quant.head, &error));
+  save_quantized_model(*open.model, config_of(open), output, dtype);
+  fmt::print("the merged weights in {}, blocks of {}{}: relative error {:.4f} (worst {:.4f}, {})\n",
+             quant.type, quant.block_size, quant.double_quant ? ", double" : "", error.mean,
+             error.worst, error.worst_layer);
 }
 
 }  // namespace
@@ -65,6 +87,7 @@ int main(int argc, char** argv) {
   CombineOptions combination;
   combination.type = "";
   DType dtype = DType::f32;
+  QuantOptions quant;
   app.add_option("--model", model, "base folder; default: the one that adapter_config.json names");
   app.add_option("--adapter", adapters, "adapter folder; with --combination one or more")
       ->required();
@@ -84,6 +107,7 @@ int main(int argc, char** argv) {
   app.add_option("--svd-rank", combination.rank, "rank of the result; 0: the adapters' largest")
       ->check(CLI::NonNegativeNumber);
   app.add_option("--seed", combination.seed, "of dare")->capture_default_str();
+  add_quant_options(app, quant);
   return run_tool(app, argc, argv, [&] {
     if (!combination.type.empty()) {
       if (weights.empty()) weights.assign(adapters.size(), 1.0);
@@ -96,24 +120,31 @@ int main(int argc, char** argv) {
             "{} adapters: pass --combination to make one of them, and merge that", adapters.size());
     require(weights.empty(), "--weights are for a --combination");
     const std::string& adapter = adapters[0];
+    const bool in_few_bits = quant.spec().has_value();
     OpenModel open = open_model(model, adapter, DType::f32);
     require(!std::filesystem::exists(output) || !std::filesystem::equivalent(output, open.base),
             "{}: is the base folder; choose another --output", output);
-    // A quantized base is restored first: what was learnt rarely survives quantizing again.
-    Tensor before;
-    if (quantized_numel(*open.model) > 0) {
-      before = answers(*open.model);
-      dequantize_linears(*open.model, DType::f32);
-    }
+    // A quantized base is restored first: what was learnt rarely survives quantizing again, and how
+    // much of it does is reported.
+    const bool restored = quantized_numel(*open.model) > 0;
+    const Tensor before = restored || in_few_bits ? answers(*open.model) : Tensor();
+    if (restored) dequantize_linears(*open.model, DType::f32);
     open.method->merge(*open.model);
-    save_model(*open.model, without_quantization(open.config), output, dtype, open.labels);
+    if (in_few_bits)
+      save_quantized(open, quant, output, dtype);
+    else
+      save_model(*open.model, config_of(open), output, dtype, open.labels);
+    if (restored && !in_few_bits)
+      fmt::print("the base was quantized; the merged weights are dense, in {}\n", name_of(dtype));
     if (before.defined()) {
+      const auto as_stored = make_quantizer({}, Config::load(output));
       const LoadOptions load{.task = open.model->info().task,
-                             .labels = static_cast<int64_t>(open.labels.size())};
+                             .labels = static_cast<int64_t>(open.labels.size()),
+                             .weights = as_stored.get()};
       fmt::print(
-          "the base was quantized; the merged weights are dense, in {}. Over 64 tokens the answers "
-          "differ from the adapter's on the quantized base by {:.2e} of their largest\n",
-          name_of(dtype), relative_difference(before, answers(*load_model(output, load).model)));
+          "over 64 tokens the answers differ from the adapter's on its base by {:.2e} of their "
+          "largest\n",
+          relative_difference(before, answers(*load_model(output, load).model)));
     }
     const auto copy = [&](const std::filesystem::path& folder, const char* file) {
       if (std::filesystem::exists(folder / file))

@@ -4,8 +4,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+
+#include "engine/dry_run.h"
 
 namespace lk {
 namespace {
@@ -18,6 +21,12 @@ size_t page_size() {
 }  // namespace
 
 std::shared_ptr<PagedFile> PagedFile::create(const std::filesystem::path& path, size_t bytes) {
+  if (dry_run()) {  // addresses only
+    const size_t size = std::max(bytes, page_size());
+    void* none = mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    require(none != MAP_FAILED, "{} bytes of addresses could not be had", size);
+    return std::shared_ptr<PagedFile>(new PagedFile(static_cast<char*>(none), size));
+  }
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   require(fd >= 0, "{}: cannot be created: {}", path.string(), std::strerror(errno));
   ::unlink(path.c_str());

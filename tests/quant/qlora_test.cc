@@ -19,15 +19,6 @@ Settings small_qlora() {
   return {values, "test"};
 }
 
-void quantize_base(Model& model) {
-  const Quantizer quantizer(QuantSpec{"nf4", 32, true});
-  model.visit_linears([&](Linear& l) {
-    if (!quantizer.wants(l)) return;
-    const auto& w = dynamic_cast<DenseWeight&>(l.weight());
-    l.set_weight(quantizer.make(l, l.name() + ".weight", w.parameter().var.value(), w.in_out()));
-  });
-}
-
 struct Trained {
   std::unique_ptr<Model> model;
   std::unique_ptr<Method> method;
@@ -36,7 +27,7 @@ struct Trained {
 
 Trained make(const std::string& type, bool dense) {
   Trained t{tiny_model(type, DType::f64), find_method("qlora").make(small_qlora()), {}};
-  quantize_base(*t.model);
+  quantize_linears(*t.model, Quantizer(QuantSpec{"nf4", 32, true}));
   if (dense) dequantize_linears(*t.model, DType::f64);
   t.method->attach(*t.model, 3);
   t.parameters = select_parameters(*t.model, *t.method);

@@ -1,0 +1,70 @@
+#include "engine/dry_run.h"
+
+#include "autograd/ops.h"
+#include "engine/gemm.h"
+#include "tests/support.h"
+
+namespace lk {
+namespace {
+
+#ifndef __SANITIZE_ADDRESS__  // whose allocator touches a shadow of what is allocated
+constexpr int64_t kGiga = 1 << 30;
+
+TEST_CASE("dry run: tensors are counted, and none of their memory is touched") {
+  const int64_t live = memory_stats().total_live, rss = rss_bytes();
+  {
+    const DryRun dry;
+    CHECK(dry_run());
+    const Tensor a = Tensor::zeros({1 << 15, 1 << 15}, DType::f32),
+                 b = Tensor::full({1 << 15, 1 << 15}, DType::f32, 1);
+    CHECK(memory_stats().total_live - live == 8 * kGiga);
+    const Tensor c = Tensor::empty({1 << 15, 1 << 15}, DType::f32);
+    gemm(c, a, b);
+    const Var y = add(Var::leaf(c.clone()), Var(a.to(DType::bf16).to(DType::f32)));
+    backward(y, c);
+    CHECK(memory_stats().total_live - live >= 16 * kGiga);
+    CHECK(rss_bytes() - rss < kGiga / 8);
+  }
+  release_cached_memory();
+  CHECK(memory_stats().total_live == live);
+  CHECK(!dry_run());
+}
+
+#endif
+
+TEST_CASE(
+    "dry run: whole numbers and small tensors hold what they should, results come back after") {
+  {
+    const DryRun outer;
+    { const DryRun inner; }
+    CHECK(dry_run());
+    const Tensor index = Tensor::from(std::vector<int32_t>{3, 1, 2});
+    CHECK(index.clone().to_vector<int>() == std::vector<int>{3, 1, 2});
+    CHECK(Tensor::zeros({2}, DType::i32).item(1) == 0);
+    CHECK(Tensor::empty({5}, DType::f32).item(4) == 0);
+  }
+  const Tensor a = Tensor::full({2, 2}, DType::f32, 3), c = Tensor::zeros({2, 2}, DType::f32);
+  gemm(c, a, a);
+  CHECK(c.item(3) == 18);
+}
+
+TEST_CASE("memory: the most that is held, with what lies idle, and blocks' slack") {
+  release_cached_memory();
+  reset_memory_peak();
+  const MemoryStats before = memory_stats();
+  constexpr int64_t kMega = 1 << 20;
+  const Tensor kept = Tensor::empty({kMega + 1}, DType::u8);
+  CHECK(memory_stats().slack - before.slack == kMega / 8 - 1);
+  { const Tensor gone = Tensor::empty({4 * kMega}, DType::u8); }
+  { const Tensor other = Tensor::empty({2 * kMega}, DType::u8); }
+  const MemoryStats s = memory_stats();
+  CHECK(s.total_peak - before.total_live == 4 * kMega + kMega + kMega / 8);
+  // The block of four is kept while the one of two is had from the system.
+  CHECK(s.held_peak - before.total_live == 6 * kMega + kMega + kMega / 8);
+  CHECK(s.slack_at_held_peak - before.slack == kMega / 8 - 1);
+  const auto activations = static_cast<size_t>(Category::activations);
+  CHECK(s.at_held_peak[activations] - before.live[activations] == 2 * kMega + kMega + kMega / 8);
+}
+
+}  // namespace
+}  // namespace lk
