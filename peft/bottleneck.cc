@@ -55,8 +55,7 @@ BottleneckOptions::BottleneckOptions(const Settings& s)
           "{}: of Compacter's variants only factorized_phm_W, phm_bias, learn_phm = true and "
           "shared_W_phm, factorized_phm_rule = false are supported",
           s.source());
-  if (s.has("leave_out"))
-    for (const auto& layer : s.json()["leave_out"]) leave_out.push_back(layer.get<int64_t>());
+  leave_out = s.integers("leave_out");
 }
 
 BottleneckLinear::BottleneckLinear(const std::string& name, int64_t in, int64_t out,
