@@ -23,7 +23,7 @@ std::string word(const Settings& s, const std::string& key) {
 BottleneckOptions::BottleneckOptions(const Settings& s)
     : after_attention(s.boolean("mh_adapter")),
       after_ffn(s.boolean("output_adapter")),
-      reduction_factor(s.number("reduction_factor", 1e-6, 1e6)),
+      reduction_factor(s.number("reduction_factor", 1.0 / 64, 1e6)),
       activation(s.text("non_linearity")),
       original_ln_before(s.boolean("original_ln_before")),
       residual_before_ln(word(s, "residual_before_ln")),

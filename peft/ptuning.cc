@@ -8,6 +8,7 @@
 // checkpoints the encoder.
 #include "peft/ptuning.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "autograd/ops.h"
@@ -120,7 +121,7 @@ class PTuning : public PromptMethod {
     prompt_ = std::make_shared<EncodedPrompt>(EncodedPrompt::Options{
         .count = virtual_tokens(model),
         .d = d,
-        .hidden = settings_.integer("encoder_hidden_size", 1, 1 << 20),
+        .hidden = settings_.integer("encoder_hidden_size", 1, std::max<int64_t>(4096, d)),
         .layers = kind == "LSTM" ? layers : 0,
         .dropout = static_cast<float>(settings_.number("encoder_dropout", 0, 0.99)),
         .training = &model.training});

@@ -56,12 +56,17 @@ TEST_CASE("adapters: regular expressions that are none, or that do not end") {
 TEST_CASE("adapters: numbers beyond every size, and values of other types") {
   CHECK(message(lora(R"("rank_pattern": {"c_attn": 1e300})")).find("the rank 1e+300") !=
         std::string::npos);
+  CHECK(message(R"({"peft_type": "P_TUNING", "num_virtual_tokens": 4,
+    "encoder_hidden_size": 1000000})")
+            .find("'encoder_hidden_size' is 1000000; expected 1..4096") != std::string::npos);
   const auto hub = [](const std::string& config, const std::string& more = "") {
     return message(R"({"model_type": "gpt2", "config": )" + config + more + "}");
   };
   CHECK(hub(R"({"architecture": "union"})").find("'configs' is missing") != std::string::npos);
   CHECK(hub(R"({"architecture": "union", "configs": [3]})").find("expected a JSON object") !=
         std::string::npos);
+  CHECK(hub(R"({"mh_adapter": true, "output_adapter": true, "reduction_factor": 1e-6})")
+            .find("'reduction_factor' is 1e-06") != std::string::npos);
   CHECK(hub(R"({"architecture": 7})", R"(, "model_name": 1, "name": 2, "lorikeet": 3)") != "");
 }
 
