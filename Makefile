@@ -51,7 +51,7 @@ AMX_SRC    := $(wildcard engine/kernels/amx/*.cc)
 LIB_SRC    := $(filter-out $(KERNEL_SRC) $(AMX_SRC),$(shell find $(LIB_DIRS) -name '*.cc' 2>/dev/null | sort))
 TOOL_SRC   := $(wildcard tools/*.cc)
 TOOL_LIB   := $(wildcard tools/*/*.cc tools/*/*/*.cc)
-TEST_SRC   := $(shell find tests -name '*.cc' | sort)
+TEST_SRC   := $(shell find tests -name '*.cc' -not -path 'tests/fuzz/*' | sort)
 TESTS      ?= $(filter %_test.cc,$(TEST_SRC))
 TEST_LIB   := $(filter-out %_test.cc,$(TEST_SRC))
 
@@ -72,7 +72,7 @@ DEVICE_OBJ := $(BUILD)/obj/cuda/none.o
 DEVICE_LIBS:= @$(BUILD)/no_cuda.args
 endif
 
-.PHONY: all deps demo demo-minilm test check-kernels cuda-objects check format format-check lint sanitize clean
+.PHONY: all deps demo demo-minilm test check-kernels cuda-objects check format format-check lint sanitize fuzz clean
 .DEFAULT_GOAL := all
 all: $(TOOLS)
 
@@ -127,6 +127,37 @@ sanitize: deps
 	@$(MAKE) --no-print-directory CUDA=0 BUILD=build/sanitize BIN=build/sanitize/bin OPT='-O1 -g1' \
 	  SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined' build/sanitize/bin/tests all
 	@ASAN_OPTIONS=detect_leaks=0 build/sanitize/bin/tests
+
+# What reads files that are not to be trusted (tests/fuzz): each target for FUZZ_SECONDS. These sources are
+# compiled with the fuzzer's and the sanitizers' instrumentation; the rest is linked as it is.
+FUZZ_SECONDS ?= 60
+FUZZ_CXX   ?= clang++-14
+FUZZ       := $(BUILD)/fuzz
+FUZZ_FLAGS := -std=c++20 -O1 -gline-tables-only -fno-omit-frame-pointer -fno-math-errno -Wall -Wextra -Wshadow $(WERROR) \
+              -fsanitize=fuzzer-no-link,address,undefined,float-cast-overflow -fno-sanitize-recover=all
+FUZZ_PEFT  := adapter_files adapter_tensors bottleneck hub_lora hub_method hub_names hub_part linear_method method \
+              name_pattern prefix_encoder prompt_method settings targets
+FUZZ_SRC   := $(filter data/tokenizer/% data/jinja/% nn/models/% nn/config% nn/rope.cc nn/load.cc engine/files/% \
+              engine/error.cc $(FUZZ_PEFT:%=peft/%.cc),$(LIB_SRC))
+FUZZ_TARGETS := $(filter-out support,$(patsubst tests/fuzz/%.cc,%,$(wildcard tests/fuzz/*.cc)))
+fuzz: deps
+	@tools/install_packages.sh clang-14 libclang-rt-14-dev
+	@$(MAKE) --no-print-directory -j$$(nproc) $(FUZZ_TARGETS:%=$(FUZZ)/%)
+	@rm -rf $(FUZZ)/seeds $(FUZZ)/found $(FUZZ)/tmp && sh tests/fuzz/seeds.sh $(FUZZ)/seeds
+	@$(MAKE) --no-print-directory -k -j$$(nproc) $(FUZZ_TARGETS:%=fuzz-%)
+fuzz-%:
+	@sh tests/fuzz/run.sh $(FUZZ) $* $(FUZZ_SECONDS)
+
+$(FUZZ)/obj/%.o: %.cc
+	@mkdir -p $(@D)
+	$(FUZZ_CXX) $(CPPFLAGS) $(FUZZ_FLAGS) -c $< -o $@
+# Archives: a target gets those objects alone that it needs.
+$(FUZZ)/watched.a: $(patsubst %.cc,$(FUZZ)/obj/%.o,$(FUZZ_SRC) tests/fuzz/support.cc)
+$(FUZZ)/rest.a: $(filter-out $(call obj,$(FUZZ_SRC)),$(LIB_OBJ))
+$(FUZZ)/watched.a $(FUZZ)/rest.a:
+	@rm -f $@ && ar rcs $@ $^
+$(FUZZ_TARGETS:%=$(FUZZ)/%): $(FUZZ)/%: $(FUZZ)/obj/tests/fuzz/%.o $(FUZZ)/watched.a $(FUZZ)/rest.a
+	$(FUZZ_CXX) -fsanitize=fuzzer,address,undefined -Wl,--start-group $^ -Wl,--end-group -Wl,--as-needed $(LDLIBS) -lgomp -o $@
 
 $(BUILD)/obj/%.o: %.cc
 	@mkdir -p $(@D)

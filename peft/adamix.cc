@@ -92,7 +92,7 @@ class AdaMix : public InsertedMethod {
   void attach(Model& model, uint64_t seed) override {
     remember(model);
     const int64_t d = model.info().hidden_size, count = settings_.integer("experts", 1, 1024);
-    const double reduction = settings_.number("reduction_factor", 1e-6, 1e6);
+    const double reduction = settings_.number("reduction_factor", 1.0 / 64, 1e6);
     const int64_t b =
         std::max<int64_t>(1, static_cast<int64_t>(static_cast<double>(d) / reduction));
     // What is saved is one adapter of this form.

@@ -86,10 +86,9 @@ AdapterConfig read_hub_config(const json& file, const std::string& name) {
   for (const char* key : {"task_type", "labels", "train_norms"})
     if (ours.contains(key)) settings[key] = ours[key];
   if (!ours.empty()) settings["lorikeet"] = ours;
-  AdapterConfig out{&find_method("adapterhub"),
-                    Settings(settings, name),
-                    file.value("model_name", std::string()),
-                    {}};
+  AdapterConfig out{&find_method("adapterhub"), Settings(settings, name), "", {}};
+  if (file.contains("model_name") && file["model_name"].is_string())
+    out.base = file["model_name"].get<std::string>();
   out.labels = out.settings.texts("labels");
   return out;
 }

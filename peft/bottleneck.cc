@@ -24,7 +24,7 @@ BottleneckOptions::BottleneckOptions(const Settings& s)
     : after_attention(s.boolean("mh_adapter")),
       after_cross(s.boolean("cross_adapter")),
       after_ffn(s.boolean("output_adapter")),
-      reduction_factor(s.number("reduction_factor", 1e-6, 1e6)),
+      reduction_factor(s.number("reduction_factor", 1.0 / 64, 1e6)),
       activation(s.text("non_linearity")),
       original_ln_before(s.boolean("original_ln_before")),
       residual_before_ln(word(s, "residual_before_ln")),
@@ -57,8 +57,7 @@ BottleneckOptions::BottleneckOptions(const Settings& s)
           "{}: of Compacter's variants only factorized_phm_W, phm_bias, learn_phm = true and "
           "shared_W_phm, factorized_phm_rule = false are supported",
           s.source());
-  if (s.has("leave_out"))
-    for (const auto& layer : s.json()["leave_out"]) leave_out.push_back(layer.get<int64_t>());
+  leave_out = s.integers("leave_out");
 }
 
 BottleneckLinear::BottleneckLinear(const std::string& name, int64_t in, int64_t out,

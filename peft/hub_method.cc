@@ -31,14 +31,20 @@ class HubMethod : public InsertedMethod {
       if (settings_.boolean("train_norms")) file["lorikeet"] = {{"train_norms", true}};
       settings_.set("adapterhub", file);
     }
-    const bool is_union = config.value("architecture", json()) == "union";
-    for (const json& part : is_union ? config.at("configs") : json::array({config}))
+    if (!config.is_object() || config.value("architecture", json()) != "union") {
+      parts_.push_back(make_hub_part(Settings(config, settings_.source())));
+      return;
+    }
+    require(config.contains("configs") && config["configs"].is_array(),
+            "{}: the union's 'configs' is missing; expected a list", settings_.source());
+    for (const json& part : config["configs"])
       parts_.push_back(make_hub_part(Settings(part, settings_.source())));
   }
   void attach(Model& model, uint64_t seed) override {
     remember(model);
     json file = settings_.json()["adapterhub"];
-    const HubNames names(model, file.value("name", "lorikeet"));
+    const bool named = file.contains("name") && file["name"].is_string();
+    const HubNames names(model, named ? file["name"].get<std::string>() : "lorikeet");
     if (!model.info().causal) file["config"].erase("parallel_input");  // one and the same there
     settings_.set("adapterhub", file);
     for (const auto& part : parts_) part->attach(model, names, seed++);
@@ -179,12 +185,12 @@ MethodInfo adapterhub_info() {
             "AdapterHub's configuration as JSON text, the \"config\" of its adapter_config.json"}},
           [](const Settings& settings) {
             if (settings.has("adapterhub"))
-              return make_hub_method(settings, settings.json()["adapterhub"].at("config"));
+              return make_hub_method(settings, settings.json()["adapterhub"]["config"]);
             require(settings.has_text("adapter_config"), "{}: pass --adapter-config",
                     settings.source());
             const json config = json::parse(settings.text("adapter_config"), nullptr, false);
             require(config.is_object(), "{}: adapter_config is no JSON object", settings.source());
-            const std::string kind = config.value("architecture", std::string());
+            const json kind = config.value("architecture", json());
             return make_hub_method(settings, kind == "union" || kind == "prompt_tuning" ? config
                                              : kind == "prefix_tuning" ? hub_prefix(config)
                                              : kind == "lora"          ? hub_lora(config)

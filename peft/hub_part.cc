@@ -191,7 +191,7 @@ class PrefixPart : public HubPart {
     p.encoder = std::make_shared<PrefixEncoder>(PrefixShape{
         .length = config_.integer("prefix_length", 1, info.max_positions),
         .embedding_dim = info.hidden_size,
-        .hidden = config_.boolean("flat") ? 0 : config_.integer("bottleneck_size", 1, 1 << 20),
+        .hidden = config_.boolean("flat") ? 0 : config_.integer("bottleneck_size", 1, 1 << 16),
         .layers = static_cast<int64_t>(where.last - where.first),
         .kv_dim = info.kv_heads * info.head_dim,
         .dropout = static_cast<float>(config_.number("dropout", 0, 0.99))});
@@ -240,7 +240,7 @@ class PromptPart : public HubPart {
             config_.source());
     prompt_->values =
         Parameter(names.prompt() + "prompt_embedding.weight",
-                  {config_.integer("prompt_length", 1, 1 << 20), model.info().hidden_size});
+                  {config_.integer("prompt_length", 1, 1 << 16), model.info().hidden_size});
     fill_uniform(prompt_->values, -0.5, 0.5, seed, 1);
     model.embedded_adapters().push_back(prompt_);
   }

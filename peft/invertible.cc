@@ -10,7 +10,7 @@ NiceCoupling::NiceCoupling(const std::string& name, int64_t d, const Settings& s
     : first_(d / 2), second_(d - d / 2), activation_(s.text("non_linearity")) {
   require(s.text("inv_adapter") == "nice", "{}: inv_adapter is '{}'; only nice is supported",
           s.source(), s.text("inv_adapter"));
-  const double factor = s.number("inv_adapter_reduction_factor", 1e-6, 1e6);
+  const double factor = s.number("inv_adapter_reduction_factor", 1.0 / 64, 1e6);
   for (const auto& [net, in, out] :
        {std::tuple{"F", second_, first_}, std::tuple{"G", first_, second_}}) {
     const auto hidden = static_cast<int64_t>(static_cast<double>(in) / factor);

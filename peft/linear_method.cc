@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <regex>
 
 #include "autograd/ops.h"
 #include "engine/dry_run.h"
+#include "peft/name_pattern.h"
 
 namespace lk {
 namespace {
@@ -253,20 +253,19 @@ double pattern_value(const Settings& settings, const std::string& key, const std
     require(value.is_number(), "{}: '{}' gives '{}' the value {}; expected a number",
             settings.source(), key, pattern, value.dump());
     if (is_named(module, {pattern}) ||
-        std::regex_match(module, std::regex("(.*\\.)?(" + pattern + ")")))
+        NamePattern("(.*\\.)?(" + pattern + ")", settings.source() + ": " + key).matches(module))
       return value.get<double>();
   }
   return otherwise;
 }
 
 int64_t rank_of(const Settings& settings, const std::string& key, const Place& place) {
-  const auto r =
-      static_cast<int64_t>(pattern_value(settings, "rank_pattern", place.module,
-                                         static_cast<double>(settings.integer(key, 1, 1 << 16))));
-  require(r >= 1 && r <= std::min(place.in, place.out),
+  const double r = pattern_value(settings, "rank_pattern", place.module,
+                                 static_cast<double>(settings.integer(key, 1, 1 << 16)));
+  require(r >= 1 && r <= static_cast<double>(std::min(place.in, place.out)),
           "{}: the rank {} of '{}' is outside 1..{}, the rank of its [{}, {}] matrix",
           settings.source(), r, place.module, std::min(place.in, place.out), place.out, place.in);
-  return r;
+  return static_cast<int64_t>(r);
 }
 
 bool starts_neutral(const Settings& settings) {

@@ -62,7 +62,7 @@ class PrefixTuning : public PromptMethod {
     const PrefixShape shape{
         .length = count,
         .embedding_dim = kv_dim,
-        .hidden = projection ? settings_.integer("encoder_hidden_size", 1, 1 << 20) : 0,
+        .hidden = projection ? settings_.integer("encoder_hidden_size", 1, 1 << 16) : 0,
         .layers = layers,
         .kv_dim = kv_dim,
         .dropout = static_cast<float>(settings_.number("prefix_dropout", 0, 0.99)),

@@ -9,6 +9,7 @@
 // alone: files hold p, as HF PEFT has it, checkpoints the encoder.
 #include "peft/ptuning.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "autograd/ops.h"
@@ -126,7 +127,7 @@ class PTuning : public PromptMethod {
         .count = count,
         .rows = count * submodules(model),
         .d = d,
-        .hidden = settings_.integer("encoder_hidden_size", 1, 1 << 20),
+        .hidden = settings_.integer("encoder_hidden_size", 1, std::max<int64_t>(4096, d)),
         .layers = kind == "LSTM" ? layers : 0,
         .dropout = static_cast<float>(settings_.number("encoder_dropout", 0, 0.99)),
         .in_template = in_template(),

@@ -1,11 +1,12 @@
 #include "peft/targets.h"
 
 #include <algorithm>
+#include <charconv>
 #include <map>
-#include <regex>
 #include <set>
 
 #include "engine/error.h"
+#include "peft/name_pattern.h"
 #include "peft/nearest.h"
 
 namespace lk {
@@ -28,25 +29,20 @@ std::string last_part(const std::string& name) { return name.substr(name.rfind('
       key, wanted, nearest(wanted, {parts.begin(), parts.end()}, 0));
 }
 
-std::regex expression_of(const Settings& settings, const std::string& key,
-                         const std::string& pattern) {
-  try {
-    return std::regex(pattern);
-  } catch (const std::regex_error&) {
-    fail("{}: {} is '{}', not a regular expression", settings.source(), key, pattern);
-  }
+NamePattern expression_of(const Settings& settings, const std::string& key) {
+  return {settings.text(key), settings.source() + ": " + key};
 }
 
 // The block that a module belongs to, as HF PEFT reads it from the name; -1 outside.
-int64_t layer_of(const std::string& module, const std::vector<std::string>& patterns) {
-  const auto by = [&](const std::string& pattern) -> int64_t {
-    std::smatch m;
-    if (!std::regex_search(module, m, std::regex("^.*\\." + pattern + "\\.(\\d+)\\."))) return -1;
-    return std::stoll(m[1].str());
-  };
-  if (patterns.empty()) return by("[^.]*");
-  for (const std::string& p : patterns)
-    if (const int64_t found = by(p); found >= 0) return found;
+int64_t layer_of(const std::string& module, const std::vector<NamePattern>& patterns) {
+  for (const NamePattern& pattern : patterns) {
+    const auto number = pattern.first_group(module);
+    int64_t layer = -1;
+    if (!number) continue;
+    const auto [end, error] =
+        std::from_chars(number->data(), number->data() + number->size(), layer);
+    if (error == std::errc() && end == number->data() + number->size()) return layer;
+  }
   return -1;
 }
 
@@ -60,18 +56,21 @@ std::vector<std::string> one_or_more(const Settings& settings, const std::string
 void narrow(std::set<std::string>& chosen, const Settings& settings) {
   if (settings.has("exclude_modules")) {
     const bool one = settings.is_text("exclude_modules");
-    const std::regex expression =
-        one ? expression_of(settings, "exclude_modules", settings.text("exclude_modules"))
-            : std::regex();
-    const auto names = one ? std::vector<std::string>{} : settings.texts("exclude_modules");
+    std::optional<NamePattern> expression;
+    if (one) expression = expression_of(settings, "exclude_modules");
+    const auto names = settings.texts_or_none("exclude_modules");
     std::erase_if(chosen, [&](const std::string& m) {
-      return one ? std::regex_match(m, expression) : is_named(m, names);
+      return expression ? expression->matches(m) : is_named(m, names);
     });
     require(!chosen.empty(), "{}: exclude_modules leaves no target", settings.source());
   }
   if (!settings.has("layers_to_transform")) return;
   const std::vector<int64_t> layers = settings.integers("layers_to_transform");
-  const std::vector<std::string> patterns = one_or_more(settings, "layers_pattern");
+  std::vector<NamePattern> patterns;
+  std::vector<std::string> parts = one_or_more(settings, "layers_pattern");
+  if (parts.empty()) parts = {"[^.]*"};
+  for (const std::string& part : parts)
+    patterns.emplace_back("^.*\\." + part + "\\.(\\d+)\\.", settings.source() + ": layers_pattern");
   std::set<int64_t> there;
   std::erase_if(chosen, [&](const std::string& m) {
     there.insert(layer_of(m, patterns));
@@ -117,9 +116,9 @@ Targets find_targets(Model& model, const Settings& settings,
       if (l->role() != Role::head && l->role() != Role::pooler) chosen.insert(l->name());
   } else if (settings.is_text("target_modules")) {
     const std::string pattern = settings.text("target_modules");
-    const std::regex expression = expression_of(settings, "target_modules", pattern);
+    const NamePattern expression = expression_of(settings, "target_modules");
     for (const std::string& m : modules)
-      if (std::regex_match(m, expression)) chosen.insert(m);
+      if (expression.matches(m)) chosen.insert(m);
     if (chosen.empty()) nothing_matches("target_modules", modules, pattern);
   } else {
     std::vector<std::string> names = settings.texts("target_modules");

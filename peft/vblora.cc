@@ -78,7 +78,7 @@ class VbLora : public LinearMethod {
   }
 
   void attach(Model& model, uint64_t seed) override {
-    const Shape shape{settings_.integer("num_vectors", 1, 1 << 24),
+    const Shape shape{settings_.integer("num_vectors", 1, 1 << 16),
                       settings_.integer("vector_length", 1, 1 << 24)};
     Random random(seed, 0);
     const double bound = settings_.number("init_vector_bank_bound", 0, 1e6);

@@ -24,8 +24,11 @@ Evaluator::Nesting::Nesting(Evaluator& evaluator) : e(evaluator) {
   ++e.depth_;
 }
 
-Evaluator::Evaluator(const Dict& variables)
-    : globals_(global_functions()), scope_(std::make_shared<Scope>()), out_(&rendered_.text) {
+Evaluator::Evaluator(const Dict& variables, Budget budget)
+    : globals_(global_functions()),
+      scope_(std::make_shared<Scope>()),
+      out_(&rendered_.text),
+      budget_(budget) {
   globals_["namespace"] =
       make_function("namespace", [this](Arguments& args) { return make_namespace(args); });
   for (const auto& [name, value] : variables.items()) globals_[name] = value;

@@ -17,7 +17,7 @@ struct Scope {
 // One rendering.
 class Evaluator {
  public:
-  explicit Evaluator(const Dict& variables);
+  Evaluator(const Dict& variables, Budget budget);
 
   Rendered run(const Body& body);
   int32_t line() const { return line_; }  // of what was evaluated last

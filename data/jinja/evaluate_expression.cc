@@ -9,9 +9,8 @@ namespace lk::jinja {
 Value Evaluator::evaluate(const Expr& e) {
   const Nesting nesting(*this);
   line_ = e.line;
-  Value v = evaluate_kind(e);
-  budget_.spend(v.string() ? weight_of(v) : 1);
-  return v;
+  budget_.spend(1);
+  return evaluate_kind(e);
 }
 
 Value Evaluator::evaluate_kind(const Expr& e) {
@@ -35,7 +34,8 @@ Value Evaluator::evaluate_kind(const Expr& e) {
     case ExprKind::slice: {
       std::vector<Value> v = evaluate_all(e);
       line_ = e.line;
-      budget_.spend(weight_of(v[0]));
+      // (An item of a list or dict is found in one step.)
+      if (e.kind == ExprKind::slice || v[0].string()) budget_.spend(weight_of(v[0]));
       return e.kind == ExprKind::slice ? slice(v[0], v[1], v[2], v[3]) : subscript(v[0], v[1]);
     }
     case ExprKind::call:
@@ -87,6 +87,7 @@ Value Evaluator::make_dict_of(const Expr& e) {
   Dict out;
   for (size_t i = 0; i < e.items.size(); i += 2) {
     const Value key = evaluate(*e.items[i]);
+    budget_.spend(2 * weight_of(key));
     out.set(as_string(key, "a key of a dict"), evaluate(*e.items[i + 1]));
   }
   return make_dict(std::move(out));
@@ -110,7 +111,9 @@ Value Evaluator::choose(const Expr& e) {
 Value Evaluator::concat(const Expr& e) {
   std::string out;
   for (const ExprPtr& item : e.items) {
-    out += to_text(evaluate(*item));
+    const Value v = evaluate(*item);
+    budget_.spend(weight_of(v));
+    out += to_text(v);
     check_text_size(out.size());
   }
   return out;
@@ -161,7 +164,8 @@ Value Evaluator::call(const Expr& e) {
 Value Evaluator::filter(const Expr& e, const Value& v) {
   Arguments args = arguments(e.args);
   line_ = e.line;
-  budget_.spend(weight_of(v) + args.weight());
+  const bool counts = e.name == "length" || e.name == "count";
+  budget_.spend((counts && !v.string() ? 1 : weight_of(v)) + args.weight());
   Value out = apply_filter(e.name, v, args);
   budget_.spend(weight_of(out));
   return out;
@@ -176,7 +180,7 @@ Value Evaluator::test(const Expr& e) {
   const Value v = evaluate(*e.items[0]);
   Arguments args = arguments(e.args);
   line_ = e.line;
-  budget_.spend(args.weight());
+  budget_.spend(args.weight() + (v.string() ? weight_of(v) : 0));
   return apply_test(e.name, v, args);
 }
 

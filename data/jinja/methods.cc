@@ -36,6 +36,7 @@ std::vector<std::string> split_space(const std::string& text, int64_t most, bool
     }
     while (end < s.size() && !is_space(s[end])) ++end;
     parts.push_back(s.substr(at, end - at));
+    check_count(parts.size());
     at = end;
   }
   std::vector<std::string> out;
@@ -50,26 +51,23 @@ std::vector<std::string> split_space(const std::string& text, int64_t most, bool
 std::vector<std::string> split_at(const std::string& text, const std::string& separator,
                                   int64_t most, bool from_right) {
   require(!separator.empty(), "split: the separator is empty");
-  std::vector<size_t> cuts;
-  if (from_right) {
-    for (size_t at = text.size(); most != 0 && at >= separator.size(); --most) {
-      const size_t found = text.rfind(separator, at - separator.size());
-      if (found == std::string::npos) break;
-      cuts.insert(cuts.begin(), found);
-      at = found;
-    }
-  } else {
-    for (size_t at = 0; most != 0; --most) {
-      const size_t found = text.find(separator, at);
-      if (found == std::string::npos) break;
-      cuts.push_back(found);
-      at = found + separator.size();
-    }
+  if (from_right) {  // from the left, all of it backwards
+    const auto turn = [](std::string& s) { std::reverse(s.begin(), s.end()); };
+    std::string text_back = text, separator_back = separator;
+    turn(text_back);
+    turn(separator_back);
+    std::vector<std::string> parts = split_at(text_back, separator_back, most, false);
+    for (std::string& part : parts) turn(part);
+    std::reverse(parts.begin(), parts.end());
+    return parts;
   }
   std::vector<std::string> out;
   size_t begin = 0;
-  for (const size_t cut : cuts) {
+  for (; most != 0; --most) {
+    const size_t cut = find_text(text, separator, begin);
+    if (cut == std::string::npos) break;
     out.push_back(text.substr(begin, cut - begin));
+    check_count(out.size());
     begin = cut + separator.size();
   }
   out.push_back(text.substr(begin));
@@ -85,18 +83,25 @@ Value split(const std::string& s, Arguments& args) {
                      : split_at(s, as_string(separator, "the separator"), most, from_right));
 }
 
+// Bytes of the line end at `at`, or 0.
+size_t line_end(std::string_view s, size_t at) {
+  const std::string_view rest = s.substr(at);
+  if (rest.starts_with("\r\n")) return 2;
+  if (std::string_view("\n\r\v\f\x1c\x1d\x1e").find(rest[0]) != std::string_view::npos) return 1;
+  for (const std::string_view wide : {"\xC2\x85", "\xE2\x80\xA8", "\xE2\x80\xA9"})
+    if (rest.starts_with(wide)) return wide.size();
+  return 0;
+}
+
 Value split_lines(const std::string& s, Arguments& args) {
   const bool keep = truth(args.take("keepends", false));
   std::vector<std::string> out;
   for (size_t at = 0; at < s.size();) {
-    size_t end = std::min(s.find_first_of("\n\r\v\f\x1c\x1d\x1e", at), s.size()), next = end;
-    if (next < s.size()) next += s.compare(next, 2, "\r\n") == 0 ? 2 : 1;
-    // The line ends beyond ASCII.
-    for (const std::string_view wide : {"\xC2\x85", "\xE2\x80\xA8", "\xE2\x80\xA9"})
-      if (const size_t found = s.find(wide, at); found < end)
-        end = found, next = found + wide.size();
-    out.push_back(s.substr(at, (keep ? next : end) - at));
-    at = next;
+    size_t end = at, width = 0;
+    while (end < s.size() && (width = line_end(s, end)) == 0) ++end;
+    out.push_back(s.substr(at, (keep ? end + width : end) - at));
+    check_count(out.size());
+    at = end + width;
   }
   return strings(std::move(out));
 }
@@ -143,7 +148,9 @@ bool is_alnum(char32_t c) { return is_alpha(c) || is_digit(c); }
 int64_t count_of(const std::string& s, const std::string& part) {
   require(!part.empty(), "count: the text to count is empty");
   int64_t n = 0;
-  for (size_t at = s.find(part); at != std::string::npos; at = s.find(part, at + part.size())) ++n;
+  for (size_t at = find_text(s, part); at != std::string::npos;
+       at = find_text(s, part, at + part.size()))
+    ++n;
   return n;
 }
 
@@ -191,12 +198,16 @@ const Table<std::string>& string_methods() {
          return replace(s, from, to, as_integer(a.take("count", int64_t{-1}), "the count"));
        }},
       {"find",
-       [](S s, A a) { return position(s, s.find(as_string(a.need("sub"), "the text to find"))); }},
+       [](S s, A a) {
+         return position(s, find_text(s, as_string(a.need("sub"), "the text to find")));
+       }},
       {"rfind",
-       [](S s, A a) { return position(s, s.rfind(as_string(a.need("sub"), "the text to find"))); }},
+       [](S s, A a) {
+         return position(s, find_last_text(s, as_string(a.need("sub"), "the text to find")));
+       }},
       {"index",
        [](S s, A a) {
-         const size_t found = s.find(as_string(a.need("sub"), "the text to find"));
+         const size_t found = find_text(s, as_string(a.need("sub"), "the text to find"));
          require(found != std::string::npos, "index: the text is not there");
          return position(s, found);
        }},

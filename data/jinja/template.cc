@@ -34,8 +34,8 @@ Template::Template(const std::string& text, const std::string& name) {
   parts_ = std::move(parts);
 }
 
-Rendered Template::render(const Dict& variables) const {
-  Evaluator evaluator(variables);
+Rendered Template::render(const Dict& variables, Budget budget) const {
+  Evaluator evaluator(variables, budget);
   try {
     return evaluator.run(parts_->body);
   } catch (const Error& e) {

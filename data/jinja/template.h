@@ -31,7 +31,7 @@ class Template {
 
   // Errors name the template, the line and show it. What a template can do is bounded: steps,
   // depth of macros, sizes of texts and values.
-  Rendered render(const Dict& variables) const;
+  Rendered render(const Dict& variables, Budget budget = {}) const;
   bool has_generation() const;  // a {% generation %} block stands in the text
 
  private:

@@ -2,6 +2,8 @@
 
 #include <utf8proc.h>
 
+#include <algorithm>
+
 #include "data/jinja/value.h"
 #include "engine/error.h"
 
@@ -20,6 +22,8 @@ utf8proc_int32_t next(std::string_view text, size_t& at) {
 utf8proc_category_t category(char32_t c) {
   return utf8proc_category(static_cast<utf8proc_int32_t>(c));
 }
+
+std::string backwards(std::string_view text) { return {text.rbegin(), text.rend()}; }
 
 std::string map(std::string_view text, utf8proc_int32_t (*f)(utf8proc_int32_t)) {
   std::string out;
@@ -70,6 +74,30 @@ int64_t count_code_points(std::string_view text) {
   int64_t n = 0;
   for (const char c : text) n += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
   return n;
+}
+
+size_t find_text(std::string_view text, std::string_view part, size_t from) {
+  if (part.size() <= 32 || from > text.size()) return text.find(part, from);
+  // Knuth, Morris and Pratt: how much of the beginning of `part` ends at each of its bytes.
+  std::vector<uint32_t> border(part.size(), 0);
+  uint32_t have = 0;
+  for (size_t i = 1; i < part.size(); ++i) {
+    while (have > 0 && part[i] != part[have]) have = border[have - 1];
+    have += part[i] == part[have];
+    border[i] = have;
+  }
+  have = 0;
+  for (size_t i = from; i < text.size(); ++i) {
+    while (have > 0 && text[i] != part[have]) have = border[have - 1];
+    have += text[i] == part[have];
+    if (have == part.size()) return i + 1 - have;
+  }
+  return std::string_view::npos;
+}
+
+size_t find_last_text(std::string_view text, std::string_view part) {
+  const size_t found = find_text(backwards(text), backwards(part));
+  return found == std::string_view::npos ? found : text.size() - found - part.size();
 }
 
 bool is_space(char32_t c) {
@@ -136,9 +164,11 @@ std::string title(std::string_view text) {
 }
 
 std::string strip(std::string_view text, std::string_view chars, bool left, bool right) {
-  const std::u32string points = to_code_points(text), set = to_code_points(chars);
+  const std::u32string points = to_code_points(text);
+  std::u32string set = to_code_points(chars);
+  std::sort(set.begin(), set.end());
   const auto drop = [&](char32_t c) {
-    return set.empty() ? is_space(c) : set.find(c) != std::u32string::npos;
+    return set.empty() ? is_space(c) : std::binary_search(set.begin(), set.end(), c);
   };
   size_t begin = 0, end = points.size();
   while (left && begin < end && drop(points[begin])) ++begin;
@@ -156,7 +186,7 @@ std::string replace(std::string_view text, std::string_view from, std::string_vi
   };
   while (count != 0) {
     // An empty `from` stands before each character and at the end.
-    size_t found = text.find(from, at);
+    size_t found = find_text(text, from, at);
     if (from.empty() && found != std::string_view::npos) {
       put(to);
       --count;

@@ -15,6 +15,9 @@ void append_utf8(std::string& out, char32_t c);
 int64_t count_code_points(std::string_view text);
 
 bool is_space(char32_t c);  // str.isspace
+// As std::string::find and rfind, in linear time whatever the texts.
+size_t find_text(std::string_view text, std::string_view part, size_t from = 0);
+size_t find_last_text(std::string_view text, std::string_view part);
 // Where the first character at or behind `at` stands that is no white space.
 size_t skip_spaces(std::string_view text, size_t at);
 bool is_printable(char32_t c);  // str.isprintable

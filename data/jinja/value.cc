@@ -147,6 +147,10 @@ void Arguments::done(const std::string& function) const {
   if (!named.empty()) fail("{} takes no argument '{}'", function, named[0].first);
 }
 
+const std::string* Value::string() const {
+  const auto* p = as<std::shared_ptr<const std::string>>();
+  return p ? p->get() : nullptr;
+}
 const Sequence* Value::sequence() const {
   const auto* p = as<std::shared_ptr<const Sequence>>();
   return p ? p->get() : nullptr;
@@ -203,6 +207,10 @@ Value make_function(std::string name, std::function<Value(Arguments&)> call, int
 
 void check_text_size(size_t bytes) {
   require(bytes <= kMaxText, "the text grows beyond {} MB", kMaxText >> 20);
+}
+
+void check_count(size_t items) {
+  require(items <= kMaxWeight, "a value holds more than {} others", kMaxWeight);
 }
 
 bool truth(const Value& v) {
@@ -297,6 +305,7 @@ std::vector<Value> iterate(const Value& v) {
     return out;
   }
   if (const std::string* s = v.string()) {
+    check_count(static_cast<size_t>(count_code_points(*s)));
     for (const char32_t c : to_code_points(*s)) {
       std::string one;
       append_utf8(one, c);
@@ -370,7 +379,7 @@ int compare(const Value& a, const Value& b) {
 
 bool contains(const Value& container, const Value& item) {
   if (const std::string* s = container.string())
-    return s->find(as_string(item, "what is sought in a str")) != std::string::npos;
+    return find_text(*s, as_string(item, "what is sought in a str")) != std::string::npos;
   if (const Dict* d = container.dict()) return item.string() && d->find(*item.string());
   for (const Value& v : iterate(container))
     if (equal(v, item)) return true;

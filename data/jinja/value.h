@@ -62,7 +62,7 @@ struct Loop {
 
 // What a rendering may still do; a hostile template is an Error, not a hang.
 struct Budget {
-  int64_t steps = 100'000'000;
+  int64_t steps = 40'000'000;
   void spend(int64_t n);
 };
 
@@ -97,22 +97,22 @@ struct None {};
 class Value {
  public:
   using Data =
-      std::variant<Undefined, None, bool, int64_t, double, std::string,
+      std::variant<Undefined, None, bool, int64_t, double, std::shared_ptr<const std::string>,
                    std::shared_ptr<const Sequence>, std::shared_ptr<const Dict>, Namespace*,
                    std::shared_ptr<const Loop>, std::shared_ptr<const Callable>>;
   Value() : data_(None{}) {}
   // A value is what it is given; implicit, so that functions can return plain C++ values.
-  Value(Undefined v) : data_(std::move(v)) {}                        // NOLINT
-  Value(bool v) : data_(v) {}                                        // NOLINT
-  Value(int64_t v) : data_(v) {}                                     // NOLINT
-  Value(double v) : data_(v) {}                                      // NOLINT
-  Value(std::string v) : data_(std::move(v)) {}                      // NOLINT
-  Value(const char* v) : data_(std::string(v)) {}                    // NOLINT
-  Value(std::shared_ptr<const Sequence> v) : data_(std::move(v)) {}  // NOLINT
-  Value(std::shared_ptr<const Dict> v) : data_(std::move(v)) {}      // NOLINT
-  Value(Namespace* v) : data_(v) {}                                  // NOLINT
-  Value(std::shared_ptr<const Loop> v) : data_(std::move(v)) {}      // NOLINT
-  Value(std::shared_ptr<const Callable> v) : data_(std::move(v)) {}  // NOLINT
+  Value(Undefined v) : data_(std::move(v)) {}                                         // NOLINT
+  Value(bool v) : data_(v) {}                                                         // NOLINT
+  Value(int64_t v) : data_(v) {}                                                      // NOLINT
+  Value(double v) : data_(v) {}                                                       // NOLINT
+  Value(std::string v) : data_(std::make_shared<const std::string>(std::move(v))) {}  // NOLINT
+  Value(const char* v) : Value(std::string(v)) {}                                     // NOLINT
+  Value(std::shared_ptr<const Sequence> v) : data_(std::move(v)) {}                   // NOLINT
+  Value(std::shared_ptr<const Dict> v) : data_(std::move(v)) {}                       // NOLINT
+  Value(Namespace* v) : data_(v) {}                                                   // NOLINT
+  Value(std::shared_ptr<const Loop> v) : data_(std::move(v)) {}                       // NOLINT
+  Value(std::shared_ptr<const Callable> v) : data_(std::move(v)) {}                   // NOLINT
 
   template <class T>
   const T* as() const {
@@ -120,7 +120,7 @@ class Value {
   }
   bool is_undefined() const { return as<Undefined>() != nullptr; }
   bool is_none() const { return as<None>() != nullptr; }
-  const std::string* string() const { return as<std::string>(); }
+  const std::string* string() const;  // null when it is none
   // A text that the filters e and safe made: what is joined to it by + is escaped for HTML.
   bool is_markup() const { return markup_; }
   static Value markup(std::string text);
@@ -143,6 +143,8 @@ std::string escape_html(const Value& v);
 
 // A text of more than 32 MB is an Error.
 void check_text_size(size_t bytes);
+// A list of more than 4 million items is an Error.
+void check_count(size_t items);
 
 bool truth(const Value& v);
 // As Python's str() and repr(); None is "None", a string in a list has quotes.

@@ -112,6 +112,7 @@ bool AddedTokens::is_special(std::string_view content) const {
 
 void AddedTokens::split(std::string_view text, const TextFinder& finder, FoundSink sink) const {
   size_t done = 0;
+  size_t blanks = 0, blanks_end = 0;  // the last run that a token took, so that none is read twice
   for (size_t from = 0; const auto match = finder.find(text, from);) {
     from = match->end;
     const AddedToken& t = tokens_[match->index];
@@ -128,8 +129,12 @@ void AddedTokens::split(std::string_view text, const TextFinder& finder, FoundSi
     };
     while (t.lstrip && begin > done && space_at(start_of_last(text, begin)))
       begin = start_of_last(text, begin);
-    while (t.rstrip && end < text.size() && space_at(end))
-      end += unicode::length_from_lead(text[end]);
+    if (t.rstrip && (end < blanks || end > blanks_end)) {
+      blanks = blanks_end = end;
+      while (blanks_end < text.size() && space_at(blanks_end))
+        blanks_end += unicode::length_from_lead(text[blanks_end]);
+    }
+    if (t.rstrip) end = blanks_end;
     if (begin > done) sink({text.substr(done, begin - done)});
     sink({text.substr(begin, end - begin), t.id});
     done = end;

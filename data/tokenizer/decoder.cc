@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "data/tokenizer/bounds.h"
 #include "data/tokenizer/byte_level.h"
 #include "data/tokenizer/json_node.h"
 #include "data/tokenizer/metaspace.h"
@@ -16,11 +17,16 @@ namespace {
 
 using Tokens = std::vector<std::string>;
 
-std::string joined(const Tokens& tokens) {
-  size_t size = 0;
+// With one more for each token: what is put between them.
+size_t size_of(const Tokens& tokens) {
+  size_t size = tokens.size();
   for (const auto& t : tokens) size += t.size();
+  return size;
+}
+
+std::string joined(const Tokens& tokens) {
   std::string out;
-  out.reserve(size);
+  out.reserve(size_of(tokens));
   for (const auto& t : tokens) out += t;
   return out;
 }
@@ -107,9 +113,15 @@ void decode_byte_fallback(Tokens& tokens) {
 Decoder parse_replace_decoder(const JsonNode& node) {
   Pattern pattern = parse_pattern(node.at("pattern"));
   return [pattern = std::move(pattern), content = node.at("content").text()](Tokens& tokens) {
+    const size_t before = size_of(tokens);
+    size_t now = 0;
     for (auto& t : tokens) {
       std::string out;
-      pattern(t, [&](Stretch s) { out += s.is_match ? content : s.text; });
+      pattern(t, [&](Stretch s) {
+        out += s.is_match ? content : s.text;
+        check_growth("decoder", before, now + out.size());
+      });
+      now += out.size();
       t = std::move(out);
     }
   };
@@ -140,8 +152,7 @@ Decoder parse_bpe_decoder(const JsonNode& node) {
   };
 }
 
-Decoder parse_nested(const JsonNode& node, int depth) {
-  const std::string& type = node.at("type").text();
+Decoder parse_one(const JsonNode& node, const std::string& type) {
   if (type == "ByteLevel") return decode_byte_level;
   if (type == "WordPiece") return parse_word_piece_decoder(node);
   if (type == "Metaspace") return parse_metaspace_decoder(node);
@@ -150,24 +161,39 @@ Decoder parse_nested(const JsonNode& node, int depth) {
   if (type == "Replace") return parse_replace_decoder(node);
   if (type == "Strip") return parse_strip_decoder(node);
   if (type == "BPEDecoder") return parse_bpe_decoder(node);
-  if (type == "Sequence") {
-    if (depth > 8) node.fail("sequences are nested too deeply");
-    const JsonNode list = node.at("decoders");
-    list.expect_array();
-    std::vector<Decoder> steps;
-    for (size_t i = 0; i < list.size(); ++i) steps.push_back(parse_nested(list.item(i), depth + 1));
-    return [steps = std::move(steps)](Tokens& tokens) {
-      for (const auto& step : steps) step(tokens);
-    };
-  }
   node.fail(
       "unsupported decoder \"{}\" (supported: ByteLevel, WordPiece, Metaspace, ByteFallback, Fuse, "
       "Replace, Strip, BPEDecoder, Sequence)",
       type);
 }
 
+// Appends the decoders of a node in the order they work in.
+void parse_nested(const JsonNode& node, int depth, ComponentCount& count,
+                  std::vector<Decoder>& steps) {
+  count.enter(node, depth);
+  const std::string& type = node.at("type").text();
+  if (type != "Sequence") {
+    steps.push_back(parse_one(node, type));
+    return;
+  }
+  const JsonNode list = node.at("decoders");
+  list.expect_array();
+  for (size_t i = 0; i < list.size(); ++i) parse_nested(list.item(i), depth + 1, count, steps);
+}
+
 }  // namespace
 
-Decoder parse_decoder(const JsonNode& node) { return parse_nested(node, 0); }
+Decoder parse_decoder(const JsonNode& node) {
+  std::vector<Decoder> steps;
+  ComponentCount count;
+  parse_nested(node, 0, count, steps);
+  return [steps = std::move(steps)](Tokens& tokens) {
+    const size_t before = size_of(tokens);
+    for (const auto& step : steps) {
+      step(tokens);
+      check_growth("decoder", before, size_of(tokens));
+    }
+  };
+}
 
 }  // namespace lk

@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "data/tokenizer/bounds.h"
 #include "data/tokenizer/byte_level.h"
 #include "data/tokenizer/json_node.h"
 #include "data/tokenizer/precompiled.h"
@@ -72,6 +73,7 @@ Normalizer parse_replace(const JsonNode& node) {
     pattern(t.text, [&](Stretch s) {
       out += s.is_match ? content : s.text;
       if (out.empty() && !s.text.empty()) at_start = false;
+      check_growth("normalizer", t.text.size(), out.size());
     });
     t.text = std::move(out);
     t.at_start = at_start;
@@ -126,21 +128,7 @@ void nmt(NormalText& text) {
   });
 }
 
-Normalizer parse_nested(const JsonNode& node, int depth);
-
-Normalizer parse_sequence(const JsonNode& node, int depth) {
-  if (depth > 8) node.fail("sequences are nested too deeply");
-  const JsonNode list = node.at("normalizers");
-  list.expect_array();
-  std::vector<Normalizer> steps;
-  for (size_t i = 0; i < list.size(); ++i) steps.push_back(parse_nested(list.item(i), depth + 1));
-  return [steps = std::move(steps)](NormalText& t) {
-    for (const auto& step : steps) step(t);
-  };
-}
-
-Normalizer parse_nested(const JsonNode& node, int depth) {
-  const std::string& type = node.at("type").text();
+Normalizer parse_one(const JsonNode& node, const std::string& type) {
   if (type == "NFC") return normal_form(unicode::Form::kNfc);
   if (type == "NFD") return normal_form(unicode::Form::kNfd);
   if (type == "NFKC") return normal_form(unicode::Form::kNfkc);
@@ -167,15 +155,39 @@ Normalizer parse_nested(const JsonNode& node, int depth) {
     };
   if (type == "Nmt") return nmt;
   if (type == "Precompiled") return parse_precompiled(node);
-  if (type == "Sequence") return parse_sequence(node, depth);
   node.fail(
       "unsupported normalizer \"{}\" (supported: NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, "
       "Strip, Replace, Prepend, BertNormalizer, ByteLevel, Nmt, Precompiled, Sequence)",
       type);
 }
 
+// Appends the normalizers of a node in the order they work in.
+void parse_nested(const JsonNode& node, int depth, ComponentCount& count,
+                  std::vector<Normalizer>& steps) {
+  count.enter(node, depth);
+  const std::string& type = node.at("type").text();
+  if (type != "Sequence") {
+    steps.push_back(parse_one(node, type));
+    return;
+  }
+  const JsonNode list = node.at("normalizers");
+  list.expect_array();
+  for (size_t i = 0; i < list.size(); ++i) parse_nested(list.item(i), depth + 1, count, steps);
+}
+
 }  // namespace
 
-Normalizer parse_normalizer(const JsonNode& node) { return parse_nested(node, 0); }
+Normalizer parse_normalizer(const JsonNode& node) {
+  std::vector<Normalizer> steps;
+  ComponentCount count;
+  parse_nested(node, 0, count, steps);
+  return [steps = std::move(steps)](NormalText& t) {
+    const size_t before = t.text.size();
+    for (const auto& step : steps) {
+      step(t);
+      check_growth("normalizer", before, t.text.size());
+    }
+  };
+}
 
 }  // namespace lk

@@ -1,9 +1,11 @@
 #include "data/tokenizer/pre_tokenizer.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "data/tokenizer/bounds.h"
 #include "data/tokenizer/byte_level.h"
 #include "data/tokenizer/json_node.h"
 #include "data/tokenizer/metaspace.h"
@@ -142,27 +144,38 @@ PieceStep parse_step(const JsonNode& node, const std::string& type) {
       type);
 }
 
-PreTokenizer parse_nested(const JsonNode& node, int depth) {
+// Appends the pre-tokenizers of a node in the order they work in.
+void parse_nested(const JsonNode& node, int depth, ComponentCount& count,
+                  std::vector<PreTokenizer>& parts) {
+  count.enter(node, depth);
   const std::string& type = node.at("type").text();
-  if (type == "ByteLevel") return {parse_byte_level(node), true};
-  if (type != "Sequence") return {parse_step(node, type), false};
-  if (depth > 8) node.fail("sequences are nested too deeply");
-  const JsonNode list = node.at("pretokenizers");
-  list.expect_array();
-  std::vector<PieceStep> steps;
-  bool byte_level = false;
-  for (size_t i = 0; i < list.size(); ++i) {
-    PreTokenizer part = parse_nested(list.item(i), depth + 1);
-    // Only at the end can the byte-level characters be left to the model.
-    if (byte_level) steps.back() = encode_bytes(std::move(steps.back()));
-    byte_level = part.byte_level;
-    steps.push_back(std::move(part.step));
+  if (type == "Sequence") {
+    const JsonNode list = node.at("pretokenizers");
+    list.expect_array();
+    for (size_t i = 0; i < list.size(); ++i) parse_nested(list.item(i), depth + 1, count, parts);
+    return;
   }
-  return {chain(std::move(steps)), byte_level};
+  const bool byte_level = type == "ByteLevel";
+  // Each doubles what the one before made of it.
+  if (byte_level && std::count_if(parts.begin(), parts.end(),
+                                  [](const PreTokenizer& p) { return p.byte_level; }) == 2)
+    node.fail("a third ByteLevel is not supported");
+  parts.push_back({byte_level ? parse_byte_level(node) : parse_step(node, type), byte_level});
 }
 
 }  // namespace
 
-PreTokenizer parse_pre_tokenizer(const JsonNode& node) { return parse_nested(node, 0); }
+PreTokenizer parse_pre_tokenizer(const JsonNode& node) {
+  std::vector<PreTokenizer> parts;
+  ComponentCount count;
+  parse_nested(node, 0, count, parts);
+  std::vector<PieceStep> steps;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    // Only at the end can the byte-level characters be left to the model.
+    const bool now = parts[i].byte_level && i + 1 < parts.size();
+    steps.push_back(now ? encode_bytes(std::move(parts[i].step)) : std::move(parts[i].step));
+  }
+  return {chain(std::move(steps)), !parts.empty() && parts.back().byte_level};
+}
 
 }  // namespace lk

@@ -87,6 +87,32 @@ TEST_CASE("jinja: what would not end or fit is refused") {
         "nested deeper than 200");
 }
 
+// Each of these took minutes, or tens of gigabytes.
+TEST_CASE("jinja: long texts are searched, cut and kept in linear time and space") {
+  fails("{{ ('a' * 30000000).rsplit('a') | list }}", "a value holds more than");
+  fails("{{ ('a' * 30000000).split('a') | list }}", "a value holds more than");
+  fails("{{ ('\\n' * 30000000).splitlines() }}", "a value holds more than");
+  fails("{% for c in 'a' * 30000000 %}{% endfor %}", "a value holds more than");
+  fails("{% set a = 'x' * 30000000 %}{{ [" + repeated("a, ", 1000) + "] }}",
+        "a value holds more than");
+  const auto shown = [](const std::string& text) {
+    return jinja::Template(text, "t").render({}).text;
+  };
+  const std::string long_texts = "{% set s = 'a' * 4000000 %}{% set p = 'a' * 2000000 ~ 'b' %}";
+  CHECK(shown(long_texts + "{{ s.find(p) }} {{ s.rfind(p) }} {{ s.count(p) }} {{ p in s }}") ==
+        "-1 -1 0 False");
+  CHECK(shown(long_texts + "{{ (s ~ p ~ p).find(p) }} {{ (s ~ p ~ p).rfind(p) }}") ==
+        "4000000 6000001");
+  CHECK(
+      shown(long_texts + "{{ (s ~ p).replace(p, '') == s }}{{ s[:1000].rsplit('a') | length }}") ==
+      "True1001");
+  CHECK(shown("{{ ('\\n' * 1000000).splitlines() | length }}") == "1000000");
+  CHECK(shown("{{ ('ab' * 1000000).strip('ba' * 1000000) }}") == "");
+  CHECK(shown("{{ 'a,b,,c'.rsplit(',', 2) }}{{ 'aaa'.rsplit('aa', 1) }}{{ 'é--é'.rsplit('-') }}") ==
+        "['a,b', '', 'c']['a', '']['é', '', 'é']");
+  CHECK(shown("{{ 'a\\r\\nb\\x85c\\n'.splitlines(true) }}") == "['a\\r\\n', 'b\\x85', 'c\\n']");
+}
+
 TEST_CASE("jinja: a macro outlives its scope as an error, not as a dangling pointer") {
   fails(
       "{% set ns = namespace() %}{% for i in [1] %}{% macro m() %}{{ i }}{% endmacro %}"
