@@ -34,14 +34,21 @@ double median(std::vector<double> v) {
   return v[v.size() / 2];
 }
 
+// Waits for what a device was asked to do.
+void finish(Device device) {
+  if (device == Device::cuda) synchronize(Cuda{});
+}
+
 // A 2048^3 product in the model's dtype, in GFLOP/s: what the library reaches on this machine.
-double gemm_ceiling(DType dtype) {
+double gemm_ceiling(DType dtype, Device device) {
   const int64_t n = 2048;
-  const Tensor a = Tensor::full({n, n}, dtype, 0.5), b = Tensor::full({n, n}, dtype, 0.25),
-               c = Tensor::empty({n, n}, dtype);
+  const Tensor a = Tensor::full({n, n}, dtype, 0.5).to(device),
+               b = Tensor::full({n, n}, dtype, 0.25).to(device), c = Tensor::like(a);
   gemm(c, a, b);
+  finish(device);
   const auto start = Clock::now();
   for (int i = 0; i < 4; ++i) gemm(c, a, b);
+  finish(device);
   return 4 * 2.0 * static_cast<double>(n * n * n) / since(start) / 1e9;
 }
 
@@ -73,6 +80,7 @@ struct Options {
   std::string model = "gpt2-small", method = "lora";
   int64_t batch = 4, seq = 256, steps = 5, warm_up = 2, rank = 8, prompt = 64, new_tokens = 128;
   DType dtype = DType::f32;
+  Device device = Device::cpu;
   bool checkpointing = false;
   QuantOptions quant;
 };
@@ -90,6 +98,7 @@ int64_t weight_bytes(Model& model) {
 void bench_step(const Options& o) {
   const Config config = named_shape(o.model);
   const Task task = task_of(config);
+  require_device(o.device);
   const auto quantizer = make_quantizer(o.quant, config);
   const auto model = make_model(config, task, o.dtype, 0, quantizer.get());
   model->gradient_checkpointing = o.checkpointing;
@@ -100,6 +109,7 @@ void bench_step(const Options& o) {
   if (values.contains("r")) values["r"] = o.rank;
   const auto method = info.make(Settings(values, "bench"));
   method->attach(*model, 0);
+  move_parameters(*model, method.get(), o.device);
   std::vector<ParamGroup> groups(1);
   int64_t trained = 0, total = quantized_numel(*model);
   model->visit_parameters([&](Parameter& p) { total += p.shape.numel(); });
@@ -135,11 +145,14 @@ void bench_step(const Options& o) {
     const auto t0 = Clock::now();
     const Var sum =
         task == Task::classification ? class_loss(*model, batch) : language_loss(*model, batch);
+    finish(o.device);
     const double t1 = since(t0);
     backward(scale(sum, 1.0f / static_cast<float>(batch.labelled)));
+    finish(o.device);
     const double t2 = since(t0);
     optimizer->step(1e-4);
     optimizer->zero_grad();
+    finish(o.device);
     const double t3 = since(t0);
     flops = gemm_counters().flops - flops_before;
     loss = sum.value().item() / static_cast<double>(batch.labelled);
@@ -156,13 +169,14 @@ void bench_step(const Options& o) {
   flops += static_cast<double>(o.batch * m.layers * o.seq * o.seq * m.heads * m.head_dim) * 2 * 7 *
            (m.causal ? 0.5 : 1.0);
   const double peak = static_cast<double>(peak_rss_bytes()) / 1048576.0;
-  const double ceiling = gemm_ceiling(o.dtype), step_ms = median(whole);
+  const double ceiling = gemm_ceiling(o.dtype, o.device), step_ms = median(whole);
   nlohmann::ordered_json out{{"who", "lorikeet"},
                              {"model", o.model},
                              {"method", o.method},
                              {"batch", o.batch},
                              {"seq", o.seq},
                              {"dtype", name_of(o.dtype)},
+                             {"device", name_of(o.device)},
                              {"quant", o.quant.type},
                              {"checkpointing", o.checkpointing},
                              {"trainable_params", trained},
@@ -175,6 +189,7 @@ void bench_step(const Options& o) {
                              {"optimizer_ms", median(update)},
                              {"tokens_per_s", static_cast<double>(o.batch * o.seq) / step_ms * 1e3},
                              {"peak_rss_mb", std::llround(peak)},
+                             {"peak_device_mb", memory_stats(Device::cuda).total_peak >> 20},
                              {"startup_s", startup},
                              {"first_step_done_s", first},
                              {"gemm_ceiling_gflops", ceiling},
@@ -294,6 +309,7 @@ int main(int argc, char** argv) {
   CLI::App* quant = app.add_subcommand(
       "quant",
       "NF4 with double quantization of a 4096 x 4096 matrix: quantise, dequantise, linear");
+  add_device_option(*step, o.device);
   step->add_option("--method", o.method, "a method of the registry")->capture_default_str();
   step->add_option("--batch", o.batch, "")->capture_default_str()->check(CLI::PositiveNumber);
   step->add_option("--seq", o.seq, "tokens of each example")
