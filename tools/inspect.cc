@@ -3,7 +3,7 @@
 #include <map>
 
 #include "data/batch.h"
-#include "engine/files/safetensors.h"
+#include "engine/files/weight_files.h"
 #include "peft/methods_table.h"
 #include "tools/train/chat_run.h"
 #include "tools/train/cli.h"
@@ -97,7 +97,8 @@ int main(int argc, char** argv) {
   std::string folder, data, chat_template;
   bool all = false, methods = false;
   int64_t count = 2;
-  CLI::Option* folder_option = app.add_option("folder", folder, "model or adapter folder");
+  CLI::Option* folder_option =
+      app.add_option("folder", folder, "model or adapter folder, or a file of weights");
   app.add_flag("--methods", methods, "list the fine-tuning methods")->excludes(folder_option);
   app.add_flag("--tensors", all, "list every tensor");
   app.add_option("--data", data, "show how records of this file are tokenized by the model");
@@ -107,15 +108,18 @@ int main(int argc, char** argv) {
   add_chat_template_option(app, chat_template);
   return run_tool(app, argc, argv, [&] {
     if (methods) return fmt::print("{}", methods_table());
-    require(!folder.empty(), "name a model or adapter folder, or --methods");
+    require(!folder.empty(), "name a model or adapter folder, a file of weights, or --methods");
     if (!data.empty()) return inspect_data(data, folder, chat_template, count);
+    if (std::filesystem::is_regular_file(folder))
+      return list_tensors(WeightFiles::open(folder), true);
     if (!std::filesystem::exists(std::filesystem::path(folder) / "adapter_config.json"))
       return inspect_model(folder, all);
     const AdapterConfig adapter = read_adapter_config(folder);
     fmt::print("adapter: {} ({}), base {}\n", adapter.info->name, adapter.info->paper,
                adapter.base.empty() ? "not named" : adapter.base);
-    const std::filesystem::path hub = std::filesystem::path(folder) / "adapter.safetensors",
-                                peft = std::filesystem::path(folder) / "adapter_model.safetensors";
-    list_tensors(WeightFiles::open(std::filesystem::exists(hub) ? hub : peft), all);
+    const std::filesystem::path hub = std::filesystem::path(folder) / "adapter.safetensors";
+    list_tensors(WeightFiles::open(
+                     std::filesystem::exists(hub) ? hub : weight_file(folder, "adapter_model")),
+                 all);
   });
 }

@@ -57,9 +57,16 @@ int main(int argc, char** argv) {
   CLI::App app("merge: put an adapter into its base model");
   std::string model, adapter, output;
   DType dtype = DType::f32;
+  int64_t max_shard_bytes = kMaxShardBytes;
   app.add_option("--model", model, "base folder; default: the one that adapter_config.json names");
   app.add_option("--adapter", adapter, "adapter folder")->required();
   app.add_option("--output", output, "folder for the merged model")->required();
+  app.add_option("--max-shard-size", max_shard_bytes,
+                 "larger models are written in several files; a number of bytes, or as in 5GB or "
+                 "500MB")
+      ->default_str("5GB")
+      ->transform(CLI::AsSizeValue(true))
+      ->check(CLI::PositiveNumber);
   add_dtype_option(app, dtype);
   return run_tool(app, argc, argv, [&] {
     OpenModel open = open_model(model, adapter, DType::f32);
@@ -72,7 +79,8 @@ int main(int argc, char** argv) {
       dequantize_linears(*open.model, DType::f32);
     }
     open.method->merge(*open.model);
-    save_model(*open.model, without_quantization(open.config), output, dtype, open.labels);
+    save_model(*open.model, without_quantization(open.config), output, dtype, open.labels,
+               max_shard_bytes);
     if (before.defined()) {
       const LoadOptions load{.task = open.model->info().task,
                              .labels = static_cast<int64_t>(open.labels.size())};
@@ -85,9 +93,10 @@ int main(int argc, char** argv) {
       if (std::filesystem::exists(folder / file))
         write_file_atomically(std::filesystem::path(output) / file, read_text(folder / file));
     };
-    for (const char* file : {"tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json",
-                             "merges.txt", "special_tokens_map.json", "generation_config.json",
-                             "chat_template.json", "chat_template.jinja"})
+    for (const char* file :
+         {"tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json", "merges.txt",
+          "tokenizer.model", "spiece.model", "added_tokens.json", "special_tokens_map.json",
+          "generation_config.json", "chat_template.json", "chat_template.jinja"})
       copy(open.base, file);
     copy(adapter, "chat_template.jinja");  // the one it was trained with
     fmt::print("merged model: {}\n", output);
