@@ -55,6 +55,11 @@ std::vector<std::string> spellings(const std::string& name) {
   return out;
 }
 
+// What was read of a file leaves memory; a copy of it, made where it is not aligned, must stay.
+void forget(const Tensor& t) {
+  if (t.is_mapped()) forget_pages(t.raw(), static_cast<size_t>(t.bytes()));
+}
+
 DType dtype_for(const Parameter& p, DType compute) {
   if (p.shape.rank() >= 2) return compute;
   return compute == DType::f64 ? DType::f64 : DType::f32;
@@ -158,7 +163,7 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
         auto weight = options.weights->load(linear, {files, name, dense.in_out(), folder.string()});
         if (!weight) return;
         const Tensor t = files.get(name);
-        forget_pages(t.raw(), static_cast<size_t>(t.bytes()));
+        forget(t);
         for (const std::string& n : files.names())
           if (n == name || n.rfind(name + ".", 0) == 0) used.insert(n);
         linear.set_weight(std::move(weight));
@@ -180,7 +185,7 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
               folder.string(), name, name_of(t.dtype()));
       const CategoryScope weights(Category::weights);
       p.set(t.to(dtype_for(p, options.compute)));
-      if (!p.var.value().is_mapped()) forget_pages(t.raw(), static_cast<size_t>(t.bytes()));
+      if (!p.var.value().is_mapped()) forget(t);
       return;
     }
     require(in_head(p.name), "{}: tensor '{}' is missing (needed by {})", folder.string(), p.name,
@@ -194,7 +199,7 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
 }
 
 void save_model(Model& model, const Config& config, const std::filesystem::path& folder,
-                DType dtype, const std::vector<std::string>& label_names) {
+                DType dtype, const std::vector<std::string>& label_names, int64_t max_shard_bytes) {
   std::filesystem::create_directories(folder);
   nlohmann::json json = config.json();
   json["architectures"] = {model.info().architecture};
@@ -214,7 +219,7 @@ void save_model(Model& model, const Config& config, const std::filesystem::path&
   model.visit_parameters([&](Parameter& p) {
     tensors.push_back({p.name, p.var.value().to(dtype)});
   });
-  save_safetensors(folder / "model.safetensors", tensors);
+  save_weights(folder, tensors, max_shard_bytes);
   write_file_atomically(folder / "config.json", json.dump(2) + "\n");
 }
 

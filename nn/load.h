@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/files/safetensors.h"
+#include "engine/files/weight_files.h"
 #include "nn/config.h"
 #include "nn/model.h"
 
@@ -48,7 +49,7 @@ struct LoadedModel {
   std::vector<std::string> unused;       // tensors of the files that the model has no place for
 };
 
-// FOLDER holds config.json and model.safetensors (or shards with an index). Matrices whose dtype is
+// FOLDER holds config.json and weights (engine/files/weight_files.h). Matrices whose dtype is
 // already `compute` stay in the mapped file. Missing weights are an Error, but for a task head's.
 LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& options);
 
@@ -62,10 +63,11 @@ std::vector<std::string> known_model_types();
 // The task that the class of a config.json stands for; `none` for an encoder without a known head.
 Task task_of(const Config& config);
 
-// Writes config.json (the loaded one, with `updates` to the labels where the head is new) and
-// model.safetensors in `dtype`.
+// Writes config.json (the loaded one, with `updates` to the labels where the head is new) and the
+// weights in `dtype`, in shards where they take more than max_shard_bytes.
 void save_model(Model& model, const Config& config, const std::filesystem::path& folder,
-                DType dtype, const std::vector<std::string>& label_names = {});
+                DType dtype, const std::vector<std::string>& label_names = {},
+                int64_t max_shard_bytes = kMaxShardBytes);
 
 // Fills a parameter at random, reproducibly from (seed, name). std 0: zeros for biases, ones for
 // norms.

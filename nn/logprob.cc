@@ -2,34 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 
 #include "autograd/ops.h"
+#include "nn/text_batches.h"
 
 namespace lk {
 namespace {
-
-// Calls f(begin, end) for runs of items that together have at most `budget` tokens.
-void in_batches(size_t count, int64_t budget, const std::function<int64_t(size_t)>& tokens,
-                const std::function<void(size_t, size_t)>& f) {
-  for (size_t begin = 0, end = 0; begin < count; begin = end) {
-    int64_t sum = tokens(end++);
-    while (end < count && sum + tokens(end) <= budget) sum += tokens(end++);
-    f(begin, end);
-  }
-}
-
-void add_document(std::vector<int32_t>& ids, Packing& packing, std::span<const int32_t> tokens,
-                  const ModelInfo& info) {
-  require(!tokens.empty(), "a text has no tokens");
-  require(static_cast<int64_t>(tokens.size()) <= info.max_positions,
-          "a text of {} tokens is longer than the model's context of {}", tokens.size(),
-          info.max_positions);
-  if (packing.offsets.empty()) packing.offsets.push_back(0);
-  for (size_t t = 0; t < tokens.size(); ++t) packing.positions.push_back(static_cast<int32_t>(t));
-  ids.insert(ids.end(), tokens.begin(), tokens.end());
-  packing.offsets.push_back(static_cast<int32_t>(ids.size()));
-}
 
 double log_softmax_at(std::span<const float> logits, int32_t id) {
   const float most = *std::max_element(logits.begin(), logits.end());
@@ -88,31 +66,6 @@ std::vector<LogProbability> log_probabilities(Model& model, std::span<const Cont
                                  items[begin + document].text[t]);
         ++to.tokens;
       }
-    }
-  });
-  return out;
-}
-
-std::vector<std::vector<float>> embed_texts(Model& model,
-                                            std::span<const std::vector<int32_t>> texts,
-                                            int64_t tokens_per_batch) {
-  const NoGrad no_grad;
-  std::vector<std::vector<float>> out;
-  const auto length = [&](size_t i) { return static_cast<int64_t>(texts[i].size()); };
-  in_batches(texts.size(), tokens_per_batch, length, [&](size_t begin, size_t end) {
-    std::vector<int32_t> ids;
-    ModelInput in;
-    for (size_t i = begin; i < end; ++i) add_document(ids, in.packing, texts[i], model.info());
-    in.ids = ids;
-    const Var h = model.hidden(in);
-    const Tensor pooled = mean_pool(h, in.packing.offsets).value();
-    for (int64_t i = 0; i < pooled.dim(0); ++i) {
-      std::vector<float> v = pooled.rows(i, i + 1).to_vector<float>();
-      double squares = 0;
-      for (const float x : v) squares += static_cast<double>(x) * static_cast<double>(x);
-      const auto inverse = static_cast<float>(1.0 / std::sqrt(std::max(squares, 1e-30)));
-      for (float& x : v) x *= inverse;
-      out.push_back(std::move(v));
     }
   });
   return out;

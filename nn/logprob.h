@@ -24,9 +24,4 @@ struct LogProbability {
 std::vector<LogProbability> log_probabilities(Model& model, std::span<const Continuation> items,
                                               int64_t tokens_per_batch = 4096);
 
-// The mean of each text's final hidden states: [texts][hidden_size], of length 1.
-std::vector<std::vector<float>> embed_texts(Model& model,
-                                            std::span<const std::vector<int32_t>> texts,
-                                            int64_t tokens_per_batch = 4096);
-
 }  // namespace lk

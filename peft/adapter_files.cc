@@ -176,7 +176,7 @@ std::unique_ptr<Method> load_adapter(const std::filesystem::path& folder,
     read_hub_tensors(folder, model, *method);
     return method;
   }
-  AdapterTensors file(folder / "adapter_model.safetensors");
+  AdapterTensors file(weight_file(folder, "adapter_model"));
   method->read(file);
   visit_selected(model, *method,
                  [&](const std::string& name, Parameter& p) { file.take(name, p); });

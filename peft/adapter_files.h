@@ -1,6 +1,6 @@
-// Adapters as HF PEFT keeps them (adapter_config.json and adapter_model.safetensors) or, where HF
-// PEFT has no such method, as AdapterHub does (adapter_config.json, adapter.safetensors and
-// model_head.safetensors). What is read tells which by its adapter_config.json.
+// Adapters as HF PEFT keeps them (adapter_config.json and adapter_model.safetensors, or .bin) or,
+// where HF PEFT has no such method, as AdapterHub does (adapter_config.json, adapter.safetensors
+// and model_head.safetensors). What is read tells which by its adapter_config.json.
 #pragma once
 
 #include <filesystem>

@@ -12,12 +12,12 @@ bool is_copy(const std::string& name) {
 }  // namespace
 
 AdapterTensors::AdapterTensors(const std::filesystem::path& file)
-    : file_(file.string()), tensors_(SafetensorsFile::open(file)) {}
+    : file_(file.string()), tensors_(WeightFiles::open(file)) {}
 
 Tensor AdapterTensors::take(const std::string& name, const Shape& shape, DType like) {
   require(has(name), "{}: tensor '{}' is missing; the adapter does not fit this base model", file_,
           name);
-  Tensor t = tensors_->get(name);
+  Tensor t = tensors_.get(name);
   require(t.shape() == shape,
           "{}: tensor '{}' is {}, but this base model and adapter_config.json ask for {}", file_,
           name, t.shape(), shape);
@@ -35,7 +35,7 @@ void AdapterTensors::take(const std::string& name, Parameter& p) {
 }
 
 void AdapterTensors::require_all_taken() const {
-  for (const std::string& name : tensors_->names()) {
+  for (const std::string& name : tensors_.names()) {
     require(is_copy(name) || taken_.count(name) > 0,
             "{}: tensor '{}' has no place in this model; the adapter belongs to another", file_,
             name);

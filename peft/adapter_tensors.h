@@ -6,7 +6,7 @@
 #include <set>
 #include <string>
 
-#include "engine/files/safetensors.h"
+#include "engine/files/weight_files.h"
 #include "nn/parameter.h"
 
 namespace lk {
@@ -14,7 +14,7 @@ namespace lk {
 class AdapterTensors {
  public:
   explicit AdapterTensors(const std::filesystem::path& file);
-  bool has(const std::string& name) const { return tensors_->has(name); }
+  bool has(const std::string& name) const { return tensors_.has(name); }
   // Error when it is missing, of another shape, or a float where `like` is none or the reverse.
   Tensor take(const std::string& name, const Shape& shape, DType like = DType::f32);
   // The same as the value of `p`, in p's dtype (f32 where it has none yet).
@@ -25,7 +25,7 @@ class AdapterTensors {
 
  private:
   std::string file_;
-  std::shared_ptr<const SafetensorsFile> tensors_;
+  WeightFiles tensors_;
   std::set<std::string> taken_;
 };
 

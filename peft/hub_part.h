@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "engine/files/safetensors.h"
 #include "peft/adapter_tensors.h"
 #include "peft/gate.h"
 #include "peft/hub_names.h"

@@ -4,6 +4,7 @@
 
 #include "nn/hooks.h"
 #include "nn/model.h"
+#include "engine/files/safetensors.h"
 #include "peft/adapter_tensors.h"
 
 namespace lk {

@@ -3,7 +3,7 @@
 #include <map>
 
 #include "data/batch.h"
-#include "engine/files/safetensors.h"
+#include "engine/files/weight_files.h"
 #include "peft/methods_table.h"
 #include "peft/variants.h"
 #include "tools/plan/plan_command.h"
@@ -102,8 +102,10 @@ int main(int argc, char** argv) {
   int64_t count = 2;
   std::string known;
   for (const std::string& name : shape_names()) known += (known.empty() ? "" : ", ") + name;
-  CLI::Option* folder_option = app.add_option(
-      "folder", folder, "model or adapter folder; with --plan: a folder, or one of " + known);
+  CLI::Option* folder_option =
+      app.add_option("folder", folder,
+                     "model or adapter folder, or a file of weights; with --plan: a folder, or one "
+                     "of " + known);
   app.add_flag("--methods", methods, "list the fine-tuning methods")->excludes(folder_option);
   app.add_option("--variants", variants,
                  "how the authors' code, HF PEFT and AdapterHub differ in a method")
@@ -119,16 +121,20 @@ int main(int argc, char** argv) {
   return run_tool(app, argc, argv, [&] {
     if (methods) return fmt::print("{}", methods_table());
     if (!variants.empty()) return fmt::print("{}", variants_table(find_method(variants)));
-    require(!folder.empty(), "name a model or adapter folder, --methods or --variants METHOD");
+    require(!folder.empty(),
+            "name a model or adapter folder, a file of weights, --methods or --variants METHOD");
     if (plan.wanted) return print_plan(folder, plan);
     if (!data.empty()) return inspect_data(data, folder, chat_template, count);
+    if (std::filesystem::is_regular_file(folder))
+      return list_tensors(WeightFiles::open(folder), true);
     if (!std::filesystem::exists(std::filesystem::path(folder) / "adapter_config.json"))
       return inspect_model(folder, all);
     const AdapterConfig adapter = read_adapter_config(folder);
     fmt::print("adapter: {} ({}), base {}\n", adapter.info->name, adapter.info->paper,
                adapter.base.empty() ? "not named" : adapter.base);
-    const std::filesystem::path hub = std::filesystem::path(folder) / "adapter.safetensors",
-                                peft = std::filesystem::path(folder) / "adapter_model.safetensors";
-    list_tensors(WeightFiles::open(std::filesystem::exists(hub) ? hub : peft), all);
+    const std::filesystem::path hub = std::filesystem::path(folder) / "adapter.safetensors";
+    list_tensors(WeightFiles::open(
+                     std::filesystem::exists(hub) ? hub : weight_file(folder, "adapter_model")),
+                 all);
   });
 }

@@ -88,11 +88,18 @@ int main(int argc, char** argv) {
   combination.type = "";
   DType dtype = DType::f32;
   QuantOptions quant;
+  int64_t max_shard_bytes = kMaxShardBytes;
   app.add_option("--model", model, "base folder; default: the one that adapter_config.json names");
   app.add_option("--adapter", adapters, "adapter folder; with --combination one or more")
       ->required();
   app.add_option("--output", output, "folder for the merged model or the combined adapter")
       ->required();
+  app.add_option("--max-shard-size", max_shard_bytes,
+                 "larger models are written in several files; a number of bytes, or as in 5GB or "
+                 "500MB")
+      ->default_str("5GB")
+      ->transform(CLI::AsSizeValue(true))
+      ->check(CLI::PositiveNumber);
   add_dtype_option(app, dtype);
   app.add_option("--combination", combination.type,
                  "write one adapter of several instead of a model: " +
@@ -133,7 +140,7 @@ int main(int argc, char** argv) {
     if (in_few_bits)
       save_quantized(open, quant, output, dtype);
     else
-      save_model(*open.model, config_of(open), output, dtype, open.labels);
+      save_model(*open.model, config_of(open), output, dtype, open.labels, max_shard_bytes);
     if (restored && !in_few_bits)
       fmt::print("the base was quantized; the merged weights are dense, in {}\n", name_of(dtype));
     if (before.defined()) {
@@ -150,9 +157,10 @@ int main(int argc, char** argv) {
       if (std::filesystem::exists(folder / file))
         write_file_atomically(std::filesystem::path(output) / file, read_text(folder / file));
     };
-    for (const char* file : {"tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json",
-                             "merges.txt", "special_tokens_map.json", "generation_config.json",
-                             "chat_template.json", "chat_template.jinja"})
+    for (const char* file :
+         {"tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json", "merges.txt",
+          "tokenizer.model", "spiece.model", "added_tokens.json", "special_tokens_map.json",
+          "generation_config.json", "chat_template.json", "chat_template.jinja"})
       copy(open.base, file);
     copy(adapter, "chat_template.jinja");  // the one it was trained with
     fmt::print("merged model: {}\n", output);

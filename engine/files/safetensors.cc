@@ -148,72 +148,10 @@ const SafetensorsFile::Entry& SafetensorsFile::entry(const std::string& name) co
   return found->second;
 }
 
-Tensor SafetensorsFile::get(const std::string& name) const {
+StoredTensor SafetensorsFile::stored(const std::string& name) const {
   const Entry& e = entry(name);
-  const char* data = file_->data() + data_begin_ + e.begin;
-  if (reinterpret_cast<uintptr_t>(data) % static_cast<uintptr_t>(size_of(e.dtype)) == 0)
-    return Tensor::mapped(e.shape, e.dtype, data, file_);
-  const CategoryScope weights(Category::weights);
-  Tensor copy = Tensor::empty(e.shape, e.dtype);
-  std::memcpy(copy.raw(), data, e.end - e.begin);
-  return copy;
+  return {e.shape, e.dtype, file_->data() + data_begin_ + e.begin, file_};
 }
-
-WeightFiles WeightFiles::open(const std::filesystem::path& where) {
-  WeightFiles out;
-  if (!std::filesystem::is_directory(where)) {
-    out.add(SafetensorsFile::open(where), where.string());
-    return out;
-  }
-  const auto single = where / "model.safetensors", index = where / "model.safetensors.index.json";
-  if (std::filesystem::exists(single)) {
-    out.add(SafetensorsFile::open(single), single.string());
-    return out;
-  }
-  require(std::filesystem::exists(index),
-          "{}: neither model.safetensors nor model.safetensors.index.json is there",
-          where.string());
-  const json json_index = read_json(index);
-  require(json_index.is_object() && json_index.contains("weight_map") &&
-              json_index["weight_map"].is_object(),
-          "{}: 'weight_map' is missing; expected an object from tensor to file", index.string());
-  std::map<std::string, std::vector<std::string>> shards;
-  for (const auto& [name, file] : json_index["weight_map"].items()) {
-    require(file.is_string(), "{}: weight_map: '{}' is {}, expected a file name", index.string(),
-            name, file.dump());
-    const auto shard = file.get<std::string>();
-    require(std::filesystem::path(shard).filename() == shard,
-            "{}: weight_map: '{}' names '{}', expected a file in the same folder", index.string(),
-            name, shard);
-    shards[shard].push_back(name);
-  }
-  for (const auto& [shard, names] : shards) {
-    const auto file = SafetensorsFile::open(where / shard);
-    for (const std::string& name : names)
-      require(file->has(name), "{}: weight_map puts '{}' into {}, which does not hold it",
-              index.string(), name, shard);
-    out.add(file, (where / shard).string());
-  }
-  return out;
-}
-
-void WeightFiles::add(const std::shared_ptr<const SafetensorsFile>& file, const std::string& path) {
-  for (const std::string& name : file->names())
-    require(owner_.emplace(name, file).second, "{}: tensor '{}' stands in another shard too", path,
-            name);
-}
-
-std::vector<std::string> WeightFiles::names() const {
-  std::vector<std::string> out;
-  for (const auto& [name, file] : owner_) out.push_back(name);
-  return out;
-}
-
-Tensor WeightFiles::get(const std::string& name) const { return owner_.at(name)->get(name); }
-const Shape& WeightFiles::shape(const std::string& name) const {
-  return owner_.at(name)->shape(name);
-}
-DType WeightFiles::dtype(const std::string& name) const { return owner_.at(name)->dtype(name); }
 
 void save_safetensors(const std::filesystem::path& path, std::span<const NamedTensor> tensors,
                       const std::map<std::string, std::string>& metadata) {

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/tensor.h"
+#include "engine/files/stored_tensor.h"
 
 namespace lk {
 
@@ -24,7 +24,8 @@ class SafetensorsFile {
   static std::shared_ptr<const SafetensorsFile> open(const std::filesystem::path& path);
   std::vector<std::string> names() const;
   bool has(const std::string& name) const { return entries_.count(name) > 0; }
-  Tensor get(const std::string& name) const;  // mapped; the tensor keeps the file alive
+  Tensor get(const std::string& name) const { return stored(name).get(); }
+  StoredTensor stored(const std::string& name) const;
   const Shape& shape(const std::string& name) const { return entry(name).shape; }
   DType dtype(const std::string& name) const { return entry(name).dtype; }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
@@ -42,22 +43,6 @@ class SafetensorsFile {
   size_t data_begin_ = 0;
   std::map<std::string, Entry> entries_;
   std::map<std::string, std::string> metadata_;
-};
-
-// All weights of a model folder: model.safetensors, or the shards that its index names.
-class WeightFiles {
- public:
-  // A folder, or one .safetensors file.
-  static WeightFiles open(const std::filesystem::path& folder_or_file);
-  std::vector<std::string> names() const;
-  bool has(const std::string& name) const { return owner_.count(name) > 0; }
-  Tensor get(const std::string& name) const;
-  const Shape& shape(const std::string& name) const;
-  DType dtype(const std::string& name) const;
-
- private:
-  void add(const std::shared_ptr<const SafetensorsFile>& file, const std::string& path);
-  std::map<std::string, std::shared_ptr<const SafetensorsFile>> owner_;
 };
 
 // Deterministic bytes: tensors by falling element size, then by name, as the reference writer does.

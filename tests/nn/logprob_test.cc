@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "nn/embed_texts.h"
 #include "nn/load.h"
 #include "tests/support.h"
 
@@ -72,7 +73,7 @@ TEST_CASE("embed_texts: of length 1, the same alone and among others") {
   const LoadedModel loaded = load_model(kModels[1], {.task = Task::causal_lm});
   const std::vector<std::vector<int32_t>> texts{{1, 2, 3}, {4}, {5, 6, 7, 8, 9}};
   const auto together = embed_texts(*loaded.model, texts),
-             alone = embed_texts(*loaded.model, texts, 1);
+             alone = embed_texts(*loaded.model, texts, {.tokens_per_batch = 1});
   REQUIRE(together.size() == 3);
   for (size_t i = 0; i < 3; ++i) {
     double squares = 0, most = 0;

@@ -9,6 +9,7 @@
 #include "data/metrics.h"
 #include "data/prompt_template.h"
 #include "engine/rng.h"
+#include "nn/embed_texts.h"
 #include "nn/generate.h"
 #include "nn/logprob.h"
 
