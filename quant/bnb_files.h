@@ -9,7 +9,7 @@
 #include <optional>
 #include <vector>
 
-#include "engine/files/safetensors.h"
+#include "engine/files/weight_files.h"
 #include "nn/config.h"
 #include "nn/model.h"
 #include "quant/blockwise.h"

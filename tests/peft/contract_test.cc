@@ -164,7 +164,7 @@ const std::vector<ContractRow>& rows() {
        .count = each([](int64_t in, int64_t out) { return 2 * (in + out) / 8 * 6; }, 6 * 8),
        .identity = false},  // logits and bank start at random
       {.method = "randlora",
-       .settings = R"({"r": 4, "randlora_alpha": 64, "target_modules": "all-linear"})",
+       .settings = R"({"r": 4, "randlora_alpha": 16, "target_modules": "all-linear"})",
        .count = each([](int64_t in, int64_t out) {
          const int64_t least = std::min(in, out), n = divide_up(least, 4);
          return 4 * n + n * least;

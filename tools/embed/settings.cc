@@ -19,8 +19,9 @@ Pooling read_pooling(const std::filesystem::path& file) {
   constexpr std::string_view kMode = "pooling_mode_";
   const std::pair<const char*, Pooling> known[] = {
       {"mean_tokens", Pooling::mean}, {"cls_token", Pooling::cls}, {"lasttoken", Pooling::last}};
+  const json settings = read_object(file);
   std::string chosen;
-  for (const auto& [key, value] : read_object(file).items()) {
+  for (const auto& [key, value] : settings.items()) {
     if (!key.starts_with(kMode) || value != true) continue;
     require(chosen.empty(), "{}: pools by '{}' and by '{}'; several at once are not supported",
             file.string(), chosen, key.substr(kMode.size()));

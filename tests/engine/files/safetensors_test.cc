@@ -1,4 +1,5 @@
 #include "engine/files/safetensors.h"
+#include "engine/files/weight_files.h"
 
 #include <doctest/doctest.h>
 
