@@ -2,9 +2,9 @@
 // prefix tuning, P-tuning v2, MAM and UniPELT have in common.
 #pragma once
 
+#include "engine/files/safetensors.h"
 #include "nn/hooks.h"
 #include "nn/model.h"
-#include "engine/files/safetensors.h"
 #include "peft/adapter_tensors.h"
 
 namespace lk {

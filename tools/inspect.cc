@@ -105,7 +105,8 @@ int main(int argc, char** argv) {
   CLI::Option* folder_option =
       app.add_option("folder", folder,
                      "model or adapter folder, or a file of weights; with --plan: a folder, or one "
-                     "of " + known);
+                     "of " +
+                         known);
   app.add_flag("--methods", methods, "list the fine-tuning methods")->excludes(folder_option);
   app.add_option("--variants", variants,
                  "how the authors' code, HF PEFT and AdapterHub differ in a method")

@@ -12,11 +12,10 @@ using test::Outcome;
 
 // A run of two steps that writes OUTPUT/adapter.
 Outcome finetune_on(const test::TempDir& dir, const std::string& device) {
-  return test::run(dir, test::tool("finetune") + " --model " + (dir / "model").string() +
-                            " --train " + (dir / "train.jsonl").string() + " --output " +
-                            (dir / device).string() +
-                            " --rank 4 --max-steps 2 --batch-size 2 --dropout 0.1 --device " +
-                            device);
+  return test::run(dir,
+                   test::tool("finetune") + " --model " + (dir / "model").string() + " --train " +
+                       (dir / "train.jsonl").string() + " --output " + (dir / device).string() +
+                       " --rank 4 --max-steps 2 --batch-size 2 --dropout 0.1 --device " + device);
 }
 
 TEST_CASE("--device cuda trains as the CPU does, or says why it cannot and names the CPU") {
@@ -29,8 +28,8 @@ TEST_CASE("--device cuda trains as the CPU does, or says why it cannot and names
   REQUIRE(cpu.code == 0);
   if (cuda.code != 0) {
     CHECK(cuda.code == 1);
-    CHECK((cuda.says("this build has no CUDA backend") ||
-           cuda.says("no CUDA device can be used") || cuda.says("compute capability")));
+    CHECK((cuda.says("this build has no CUDA backend") || cuda.says("no CUDA device can be used") ||
+           cuda.says("compute capability")));
     CHECK(cuda.says("; use --device cpu"));
     return;
   }
