@@ -163,6 +163,8 @@ $(BUILD)/obj/%.o: %.cc
 	@mkdir -p $(@D)
 	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
 
+# Tests wait for the compiler more than they compute.
+$(BUILD)/obj/tests/%.o: CXXFLAGS := $(subst -O2,-O1,$(CXXFLAGS))
 $(BUILD)/obj/cuda/%.o $(BUILD)/obj/tests/cuda/%.o $(BUILD)/obj/tools/kernels.o: CPPFLAGS += $(EMU_FLAGS)
 # Fibers leave their stacks in ways that the address sanitizer takes for faults.
 $(BUILD)/obj/cuda/emulator/%.o: CXXFLAGS := $(filter-out $(SANITIZE),$(CXXFLAGS))

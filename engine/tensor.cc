@@ -155,7 +155,7 @@ Tensor Tensor::to(DType dtype) const {
 
 Tensor Tensor::to(Device device) const {
   if (device == this->device()) return *this;
-  const Tensor t = empty(shape_, dtype_, device);
+  Tensor t = empty(shape_, dtype_, device);
   t.copy_from(*this);
   return t;
 }

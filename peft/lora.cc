@@ -111,7 +111,7 @@ class Lora : public LinearMethod {
 MethodInfo lora_info() {
   return {"lora",
           "LORA",
-          "a low-rank sum beside frozen linear layers; also DoRA, PiSSA, OLoRA, LoRA+",
+          "a low-rank sum beside frozen linear layers; also DoRA, PiSSA, OLoRA, LoftQ, LoRA+",
           "Hu et al. 2021, arXiv:2106.09685",
           1e-3,
           with_target_options(

@@ -44,8 +44,8 @@ inline Tensor scatter_add(const Tensor& x, std::span<const int32_t> ids, int64_t
 inline Tensor gathered_rows(const char* op, const Tensor& x, std::span<const int32_t> ids,
                             DType compute) {
   const auto n = static_cast<int64_t>(ids.size());
-  const Tensor y = Tensor::empty({n, x.dim(1)}, compute, x.device()),
-               at = numbers_on(x.device(), ids);
+  Tensor y = Tensor::empty({n, x.dim(1)}, compute, x.device());
+  const Tensor at = numbers_on(x.device(), ids);
   on_float(op, x, [&](auto isa, auto in) {
     using In = decltype(in);
     constexpr bool kCuda = std::is_same_v<decltype(isa), Cuda>;

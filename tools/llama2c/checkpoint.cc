@@ -43,7 +43,7 @@ Llama2cCheckpoint read_header(const MappedFile& file, const std::string& name) {
 Tensor to_halves(const Tensor& w, int64_t heads) {
   const int64_t rows = w.dim(0), d = rows / heads;
   const auto row_bytes = static_cast<size_t>(w.bytes() / rows);
-  const Tensor out = Tensor::empty(w.shape(), w.dtype());
+  Tensor out = Tensor::empty(w.shape(), w.dtype());
   for (int64_t r = 0; r < rows; ++r) {
     const int64_t head = r / d, i = r % d, to = head * d + i / 2 + i % 2 * (d / 2);
     std::memcpy(static_cast<char*>(out.raw()) + static_cast<size_t>(to) * row_bytes,
@@ -70,7 +70,7 @@ Llama2cCheckpoint read_llama2c_checkpoint(const std::filesystem::path& path) {
           c.vocab_size, c.context, kHeaderBytes + 4 * floats);
   const char* at = file->data() + kHeaderBytes;
   const auto next = [&](const Shape& shape) {
-    const Tensor t = Tensor::mapped(shape, DType::f32, at, file);
+    Tensor t = Tensor::mapped(shape, DType::f32, at, file);
     at += t.bytes();
     return t;
   };
