@@ -1,5 +1,5 @@
-// Times a training step or generation on random weights; prints one JSON line, the fields of the
-// peers'.
+// Times a training step, generation, quantization or a tokenizer; prints one JSON line, the fields
+// of the peers'.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -15,6 +15,7 @@
 #include "peft/method.h"
 #include "quant/linear.h"
 #include "quant/quantized_weight.h"
+#include "tools/bench/tokenize.h"
 #include "tools/plan/shapes.h"
 #include "tools/train/cli.h"
 #include "tools/train/quant_options.h"
@@ -292,7 +293,7 @@ void bench_quant() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("bench: time a training step or generation on random weights; prints one JSON line");
+  CLI::App app("bench: time a training step, generation or a tokenizer; prints one JSON line");
   Options o;
   app.require_subcommand(1);
   CLI::App* step =
@@ -327,7 +328,12 @@ int main(int argc, char** argv) {
   gen->add_option("--new", o.new_tokens, "tokens")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
+  std::string tokenizer, text;
+  CLI::App* tokenize = app.add_subcommand("tokenize", "the lines of a text on one thread, once");
+  tokenize->add_option("--tokenizer", tokenizer, "tokenizer.json or a folder")->required();
+  tokenize->add_option("--text", text, "file to read")->required();
   return run_tool(app, argc, argv, [&] {
+    if (tokenize->parsed()) return fmt::print("{}\n", bench_tokenize(tokenizer, text).dump());
     if (quant->parsed()) return bench_quant();
     step->parsed() ? bench_step(o) : bench_generate(o);
   });

@@ -22,6 +22,12 @@ int main(int argc, char** argv) {
     std::filesystem::create_directories(folder);
     save_weights(folder, model.tensors);
     write_file_atomically(folder / "tokenizer.json", vocabulary.dump(1) + "\n");
+    const nlohmann::json tokenizer_config{{"tokenizer_class", "PreTrainedTokenizerFast"},
+                                          {"bos_token", "<s>"},
+                                          {"eos_token", "</s>"},
+                                          {"unk_token", "<unk>"},
+                                          {"model_max_length", model.context}};
+    write_file_atomically(folder / "tokenizer_config.json", tokenizer_config.dump(2) + "\n");
     write_file_atomically(folder / "config.json", model.config().dump(2) + "\n");
     fmt::print("model: {} ({} layers, {} tokens)\n", output, model.layers, model.vocab_size);
   });

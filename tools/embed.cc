@@ -6,6 +6,7 @@
 #include "engine/files/safetensors.h"
 #include "tools/embed/settings.h"
 #include "tools/train/cli.h"
+#include "tools/train/quant_options.h"
 #include "tools/train/run_model.h"
 
 using namespace lk;
@@ -38,6 +39,18 @@ void save(const std::string& file, const std::vector<std::string>& lines,
                     static_cast<int64_t>(embeddings[0].size())};
   const NamedTensor tensor{"embeddings", Tensor::from<float>(all, shape)};
   save_safetensors(file, std::span(&tensor, 1));
+}
+
+// Without an adapter also a bare encoder, which most models of sentences are.
+OpenModel open_encoder(const std::filesystem::path& folder, const std::string& adapter,
+                       DType dtype) {
+  if (!adapter.empty()) return open_model(folder.string(), adapter, dtype);
+  const Config config = Config::load(folder);
+  const auto quantizer = make_quantizer({}, config);
+  LoadedModel loaded =
+      load_model(folder, {.task = task_of(config), .compute = dtype, .weights = quantizer.get()});
+  return {std::move(loaded.model), nullptr, loaded.config, Tokenizer::load(folder),
+          folder.string(),         {},      adapter};
 }
 
 }  // namespace
@@ -78,7 +91,7 @@ int main(int argc, char** argv) {
     o.pooling = pooling.empty() ? settings.pooling : pooling_from_name(pooling);
     o.normalize = normalize_option->count() > 0 ? normalize : settings.normalize;
     const std::vector<std::string> lines = read_lines(data);
-    OpenModel open = open_model(settings.model.string(), adapter, dtype);
+    OpenModel open = open_encoder(settings.model, adapter, dtype);
     int64_t most = max_length > 0 ? max_length : settings.max_length;
     const int64_t context = open.model->max_length();
     most = most > 0 ? std::min(most, context) : context;

@@ -7,6 +7,7 @@ folder=$1 target=$2 seconds=$3 length=4096
 
 case $target in
   safetensors) readers="engine/files/safetensors.cc engine/dtype.cc" ;;
+  torch_file) readers="engine/files/torch_file.cc engine/files/pickle.cc engine/files/zip.cc" ;;
   config) readers="$(echo nn/config*.cc nn/models/*.cc) nn/rope.cc nn/load.cc" ;;
   tokenizer) readers=$(echo data/tokenizer/*.cc) ;;
   chat_template) readers=$(echo data/jinja/*.cc) ;;

@@ -1,5 +1,5 @@
 // A weight file: the whole of it, or (see safetensors_of) a header and the data behind it.
-#include "engine/files/safetensors.h"
+#include "engine/files/weight_files.h"
 #include "tests/fuzz/support.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

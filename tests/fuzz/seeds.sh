@@ -3,8 +3,10 @@
 # of other tests and of the small ones in tests/fuzz/seeds.
 set -eu
 out=$1
-mkdir -p "$out/safetensors" "$out/adapter" "$out/chat_template"
+mkdir -p "$out/safetensors" "$out/adapter" "$out/chat_template" "$out/torch_file"
 cp -r tests/fuzz/seeds/. "$out"
+
+cp tests/engine/files/torch/*.bin "$out/torch_file"
 
 n=0
 for file in data/base/config.json $(find tests/oracle -name config.json); do
