@@ -156,15 +156,17 @@ $(FUZZ)/watched.a: $(patsubst %.cc,$(FUZZ)/obj/%.o,$(FUZZ_SRC) tests/fuzz/suppor
 $(FUZZ)/rest.a: $(filter-out $(call obj,$(FUZZ_SRC)),$(LIB_OBJ))
 $(FUZZ)/watched.a $(FUZZ)/rest.a:
 	@rm -f $@ && ar rcs $@ $^
-$(FUZZ_TARGETS:%=$(FUZZ)/%): $(FUZZ)/%: $(FUZZ)/obj/tests/fuzz/%.o $(FUZZ)/watched.a $(FUZZ)/rest.a
-	$(FUZZ_CXX) -fsanitize=fuzzer,address,undefined -Wl,--start-group $^ -Wl,--end-group -Wl,--as-needed $(LDLIBS) -lgomp -o $@
+$(FUZZ_TARGETS:%=$(FUZZ)/%): $(FUZZ)/%: $(FUZZ)/obj/tests/fuzz/%.o $(BUILD)/obj/cuda/none.o $(FUZZ)/watched.a $(FUZZ)/rest.a \
+                              $(BUILD)/no_cuda.args
+	$(FUZZ_CXX) -fsanitize=fuzzer,address,undefined -Wl,--start-group $(filter %.o %.a,$^) -Wl,--end-group -Wl,--as-needed $(LDLIBS) -lgomp \
+	  @$(BUILD)/no_cuda.args -o $@
 
 $(BUILD)/obj/%.o: %.cc
 	@mkdir -p $(@D)
 	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
 
-# Tests wait for the compiler more than they compute.
-$(BUILD)/obj/tests/%.o: CXXFLAGS := $(subst -O2,-O1,$(CXXFLAGS))
+# Tests wait for the compiler more than they compute: no -O2, and they are not what is sanitized.
+$(BUILD)/obj/tests/%.o: CXXFLAGS := $(filter-out $(SANITIZE),$(subst -O2,-O1,$(CXXFLAGS)))
 $(BUILD)/obj/cuda/%.o $(BUILD)/obj/tests/cuda/%.o $(BUILD)/obj/tools/kernels.o: CPPFLAGS += $(EMU_FLAGS)
 # Fibers leave their stacks in ways that the address sanitizer takes for faults.
 $(BUILD)/obj/cuda/emulator/%.o: CXXFLAGS := $(filter-out $(SANITIZE),$(CXXFLAGS))
@@ -181,7 +183,7 @@ $(BUILD)/%.gpu.o: %.cc
 	$(CXX) -isystem $(CUDA_HOME)/include $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
 
 # Without CUDA, the symbols that would be CUDA's are all one function, which says so.
-$(BUILD)/no_cuda.args: $(LIB_OBJ)
+$(BUILD)/no_cuda.args: $(LIB_OBJ) $(call obj,$(TOOL_SRC))
 	@nm -uP $^ | sed -n 's/^\(_ZN2lk[^ ]*NS_4CudaE[^ ]*\) U.*/-Wl,--defsym=\1=lk_no_cuda/p' | sort -u > $@
 
 define kernel_rule
