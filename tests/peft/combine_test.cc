@@ -120,7 +120,7 @@ TEST_CASE("what cannot be combined is an error that says why") {
   has(error({kRoot / "a", kRoot / "b"}, {1.0, 1.0}), "needs a density");
   o.type = "cat";
   has(error({kRoot / "a", kRoot / "b", kRoot / "d"}, {1.0, 1.0, 1.0}), "above that of a layer");
-  has(error({kRoot / "a", "tests/oracle/peft/ia3-gpt2"}, {1.0, 1.0}), "only LoRA");
+  has(error({kRoot / "a", "tests/oracle/peft/ia3-llama"}, {1.0, 1.0}), "only LoRA");
   has(error({kRoot / "a", "tests/oracle/peft/lora-all-rslora-bias-gpt2"}, {1.0, 1.0}), "base");
 }
 

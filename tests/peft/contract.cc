@@ -194,7 +194,11 @@ void same_gradients(const ContractRow& row, const std::string& type) {
       gradients(t, add(loss_of(*t.model, pack({all[0]})), loss_of(*t.model, last)));
   for (const auto& [name, g] : plain) {
     CAPTURE(name);
-    CHECK(same_bits(g, checkpointed.at(name)));
+    // What all decoder layers send back to the encoder is summed in another order, block by block.
+    if (t.model->info().encoder_decoder())
+      CHECK(max_difference(g, checkpointed.at(name)) <= 2e-5 * max_magnitude(g) + 1e-7);
+    else
+      CHECK(same_bits(g, checkpointed.at(name)));
     CHECK(max_difference(g, accumulated.at(name)) <= 1e-4 * max_magnitude(g) + 1e-6);
   }
 }

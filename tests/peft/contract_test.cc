@@ -75,10 +75,12 @@ const std::vector<ContractRow>& rows() {
                 p.name == "bert.pooler.dense.bias";
        }),
        .lr = 5e-3,
-       .own_weights = true},
+       .own_weights = true,
+       .models = {"gpt2", "llama", "bert"}},
       {.method = "bitfit",
        .count = own([](const Model&, const Parameter& p) { return p.name.ends_with("bias"); }),
-       .own_weights = true},
+       .own_weights = true,
+       .models = {"gpt2", "llama", "bert"}},  // T5 has no biases
       {.method = "ln-tuning",
        .count = own(
            [](const Model&, const Parameter& p) { return p.shape.rank() == 1 && is_norm(p.name); }),
