@@ -168,7 +168,15 @@ const std::vector<ContractRow>& rows() {
        .count = each([](int64_t in, int64_t out) {
          const int64_t least = std::min(in, out), n = divide_up(least, 4);
          return 4 * n + n * least;
-       })},
+       }),
+       .models = {"gpt2", "llama", "bert"}},
+      {.method = "randlora",  // 64 sharpens T5's attention, which has no scale, beyond f32's digits
+       .settings = R"({"r": 4, "randlora_alpha": 8, "target_modules": "all-linear"})",
+       .count = each([](int64_t in, int64_t out) {
+         const int64_t least = std::min(in, out), n = divide_up(least, 4);
+         return 4 * n + n * least;
+       }),
+       .models = {"t5"}},
       {.method = "c3a",
        .settings = R"({"block_size": 4, "init_weights": true, "target_modules": "all-linear"})",
        .count = each([](int64_t in, int64_t out) { return in * out / 4; }),
