@@ -1,11 +1,20 @@
 #include "peft/adapter_set.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "peft/adapter_files.h"
 #include "peft/nearest.h"
 
 namespace lk {
+namespace {
+
+bool same_values(const Tensor& a, const Tensor& b) {
+  return a.dtype() == b.dtype() && a.shape() == b.shape() &&
+         std::memcmp(a.raw(), b.raw(), static_cast<size_t>(a.bytes())) == 0;
+}
+
+}  // namespace
 
 AdapterSet::AdapterSet(Model& model) : model_(model), base_(model) {}
 
@@ -21,8 +30,9 @@ void AdapterSet::add(const std::string& name, const std::filesystem::path& folde
   auto method = load_adapter(folder, read_adapter_config(folder), model_);
   Entry entry{name, std::move(method), PluggedIn(model_), {}};
   for (auto& [p, value] : before) {
-    if (p->var.value().raw() == value.raw()) continue;
-    entry.weights.emplace_back(p, p->var.value());
+    const Tensor now = p->var.value();
+    if (now.raw() == value.raw() || same_values(now, value)) continue;
+    entry.weights.emplace_back(p, now);
     base_weights_[p] = value;
   }
   entries_.push_back(std::move(entry));

@@ -129,6 +129,35 @@ TEST_CASE("t5: every place of an adapter gets its gradient, behind checkpoints t
     }
 }
 
+TEST_CASE(
+    "t5: linear layers are told the documents of what they read, when checkpoints repeat too") {
+  struct Told : LinearAdapter {
+    int calls = 0;
+    Var forward(const Linear&, const Var&, const Inner&) override { fail("not told"); }
+    Var forward_documents(const Linear&, const Var& x, std::span<const int32_t> offsets,
+                          const Inner& inner) override {
+      ++calls;
+      REQUIRE(offsets.size() == 3);
+      // Source and target have other lengths: 5 + 3 and 4 + 6.
+      CHECK(offsets[1] == (x.dim(0) == 8 ? 5 : 4));
+      CHECK(offsets[2] == x.dim(0));
+      return inner(x);
+    }
+    void visit(const ParameterVisitor&) override {}
+  };
+  const auto model = tiny_t5("");
+  model->gradient_checkpointing = true;
+  model->visit_parameters([](Parameter& p) { p.make_trainable(); });
+  const auto told = std::make_shared<Told>();
+  int layers = 0;
+  model->visit_linears([&](Linear& l) {
+    l.adapters() = {told};
+    ++layers;
+  });
+  backward(loss_of(*model, Pairs()));
+  CHECK(told->calls == 2 * layers);
+}
+
 TEST_CASE("t5: with adapters everywhere the cache gives the text that reading all of it gives") {
   const auto model = tiny_t5("");
   plug_everywhere(*model);

@@ -92,7 +92,7 @@ TEST_CASE("adapters are switched by name, and the base comes back to the bit") {
 }
 
 TEST_CASE("each document of a batch takes its own adapter, as if it were alone") {
-  for (const std::string type : {"gpt2", "llama", "t5"}) {  // bert: each has a head of its own
+  for (const std::string& type : kTypes) {
     CAPTURE(type);
     Loaded l(type);
     const test::Documents documents = test::random_documents({5, 2, 7, 3, 4, 6, 1, 5, 2, 3}, 6);
