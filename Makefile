@@ -72,7 +72,7 @@ DEVICE_OBJ := $(BUILD)/obj/cuda/none.o
 DEVICE_LIBS:= @$(BUILD)/no_cuda.args
 endif
 
-.PHONY: all deps demo demo-minilm test check-kernels cuda-objects check format format-check lint sanitize fuzz clean
+.PHONY: all deps demo demo-minilm test test-oracle check-kernels cuda-objects check format format-check lint sanitize fuzz clean
 .DEFAULT_GOAL := all
 all: $(TOOLS)
 
@@ -95,6 +95,11 @@ demo-minilm: deps
 test: deps
 	@$(MAKE) --no-print-directory $(BIN)/tests all
 	@$(BIN)/tests
+
+# What is held to reference vectors, a line for each case; ORACLE_DIR names another folder of them.
+test-oracle: deps
+	@$(MAKE) --no-print-directory $(BIN)/tests
+	@$(BIN)/tests --source-file='*oracle_test.cc,*adapterhub_test.cc,*peft/training_test.cc'
 
 # The kernels' tests once more, in several orders of threads and blocks.
 check-kernels: deps
