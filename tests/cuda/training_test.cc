@@ -146,14 +146,35 @@ TEST_CASE(
   CHECK(first.losses == again.losses);
 }
 
-TEST_CASE("cuda: bf16 beside f32 masters stays near the CPU's") {
-  // Activations have 8 bits on both sides, rounded at other places, and AdamW makes whole steps of
-  // small gradients: what can be asked is that both go the same way.
-  const Run run{"gpt2", "lora", R"({"r": 4})", "adamw", DType::bf16};
-  Trained cpu = train(run, Device::cpu), cuda = train(run, Device::cuda);
-  CHECK(difference(cpu, cuda) <= 0.25 * moved(cpu, run));
-  for (size_t i = 0; i < cpu.losses.size(); ++i)
-    CHECK((std::abs(cpu.losses[i] - cuda.losses[i]) <= 0.03 * std::abs(cpu.losses[i])));
+// All gradients of one batch after each other, without dropout.
+std::vector<double> gradients(const std::string& type, DType compute, Device device) {
+  Trained t = make({type, "full", "{}", "adamw", compute}, device);
+  backward(loss_of(*t.model, pack(random_documents({5, 1, 9, 3}, 40))));
+  std::vector<double> all;
+  for (const Parameter* p : t.parameters)
+    for (const double g : p->var.grad().to_vector<double>()) all.push_back(g);
+  return all;
+}
+
+double distance(const std::vector<double>& a, const std::vector<double>& b) {
+  REQUIRE(a.size() == b.size());
+  double total = 0;
+  for (size_t i = 0; i < a.size(); ++i) total += (a[i] - b[i]) * (a[i] - b[i]);
+  return std::sqrt(total);
+}
+
+TEST_CASE("cuda: gradients in bf16 are as near to f32's as the CPU's are") {
+  for (const std::string& type : tiny_types()) {
+    CAPTURE(type);
+    const auto f32 = gradients(type, DType::f32, Device::cpu),
+               cpu = gradients(type, DType::bf16, Device::cpu),
+               cuda = gradients(type, DType::bf16, Device::cuda);
+    const double size = distance(f32, std::vector<double>(f32.size(), 0.0));
+    // Measured: 0.010 to 0.048 of their size from f32's on either device, 0.007 to 0.013 apart;
+    // activations have 8 bits and are rounded at other places.
+    CHECK(distance(cuda, f32) <= 1.5 * distance(cpu, f32));
+    CHECK(distance(cuda, cpu) <= 0.025 * size);
+  }
 }
 
 TEST_CASE("cuda: generation with a cache writes what the CPU writes") {
