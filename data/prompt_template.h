@@ -2,13 +2,12 @@
 // stands before it is the prompt, what follows parts examples.
 #pragma once
 
-#include <map>
 #include <string>
 #include <vector>
 
-namespace lk {
+#include "data/template_pieces.h"
 
-using Fields = std::map<std::string, std::string>;  // slot to text
+namespace lk {
 
 class PromptTemplate {
  public:
@@ -22,12 +21,8 @@ class PromptTemplate {
   const std::string& after() const { return after_; }
 
  private:
-  struct Part {
-    bool slot;
-    std::string text;
-  };
   std::string fill(size_t parts, const Fields& fields) const;
-  std::vector<Part> parts_;
+  std::vector<TemplatePiece> parts_;
   size_t answer_ = 0;  // its place among the parts
   std::string after_;
 };

@@ -35,60 +35,46 @@ SlotTemplate::SlotTemplate(const std::string& text) : source_(text) {
     literal.clear();
     parts_.push_back(std::move(part));
   };
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if ((c == '{' || c == '}') && i + 1 < text.size() && text[i + 1] == c) {
-      literal += c;
-      ++i;
-    } else if (c == '{') {
-      const size_t end = text.find('}', i);
-      require(end != std::string::npos,
-              "the template '{}' has a '{{' without '}}' at character {}; write '{{{{' for a brace",
-              text, i + 1);
-      add({Kind::field, text.substr(i + 1, end - i - 1)});
-      i = end;
-    } else if (c == '}') {
-      fail("the template '{}' has a '}}' without '{{' at character {}", text, i + 1);
-    } else if (text.compare(i, 6, kMask) == 0) {
-      require(!has_mask_, "the template '{}' holds [MASK] twice; one token is told", text);
-      has_mask_ = true;
-      add({Kind::mask, ""});
-      i += 5;
-    } else if (text.compare(i, 3, "[P]") == 0) {
-      i += 2;
-      size_t end = i + 1;
-      int64_t count = 1;
-      if (end < text.size() && text[end] == '*') {
-        count = 0;
-        for (++end; end < text.size() && std::isdigit(static_cast<unsigned char>(text[end])); ++end)
-          count = std::min<int64_t>(count * 10 + (text[end] - '0'), 1 << 20);
-        require(count > 0, "the template '{}' has '[P]*' without a number above 0 at character {}",
-                text, i - 1);
-        i = end - 1;
+  for (const TemplatePiece& piece : split_template(text)) {
+    if (piece.slot) {
+      add({Kind::field, piece.text});
+      continue;
+    }
+    const std::string& words = piece.text;
+    for (size_t i = 0; i < words.size();) {
+      if (words.compare(i, 6, kMask) == 0) {
+        require(!has_mask_, "the template '{}' holds [MASK] twice; one token is told", text);
+        has_mask_ = true;
+        add({Kind::mask, ""});
+        i += 6;
+      } else if (words.compare(i, 3, "[P]") == 0) {
+        const size_t begin = i;
+        i += 3;
+        int64_t count = 1;
+        if (i < words.size() && words[i] == '*') {
+          count = 0;
+          for (++i; i < words.size() && std::isdigit(static_cast<unsigned char>(words[i])); ++i)
+            count = std::min<int64_t>(count * 10 + (words[i] - '0'), 1 << 20);
+          require(count > 0,
+                  "the template '{}' has '[P]*' without a number above 0 at character {}", text,
+                  piece.at + begin + 1);
+        }
+        add({Kind::virtual_tokens, "", count});
+        virtual_tokens_ += count;
+      } else {
+        literal += words[i++];
       }
-      add({Kind::virtual_tokens, "", count});
-      virtual_tokens_ += count;
-    } else {
-      literal += c;
     }
   }
   if (!literal.empty()) parts_.push_back({Kind::literal, literal});
   require(!parts_.empty(), "the template is empty");
 }
 
-const std::string& SlotTemplate::value(const Part& part, const Fields& fields) const {
-  const auto found = fields.find(part.text);
-  if (found != fields.end()) return found->second;
-  std::string known;
-  for (const auto& [name, text] : fields) known += (known.empty() ? "{" : ", {") + name + "}";
-  fail("the template's slot {{{}}} is not known for this data; there are: {}", part.text, known);
-}
-
 std::string SlotTemplate::text(const Fields& fields) const {
   std::string out;
   for (const Part& p : parts_) {
     if (p.kind == Kind::literal) out += p.text;
-    if (p.kind == Kind::field) out += value(p, fields);
+    if (p.kind == Kind::field) out += filling(fields, p.text);
     if (p.kind == Kind::mask) out += kMask;
   }
   const size_t begin = out.find_first_not_of(" \n");
@@ -103,7 +89,7 @@ bool SlotTemplate::blank_before_mask(const Fields& fields) const {
       blank = true;
       continue;
     }
-    const std::string& text = p.kind == Kind::literal ? p.text : value(p, fields);
+    const std::string& text = p.kind == Kind::literal ? p.text : filling(fields, p.text);
     const size_t at = has_mask_ ? std::string::npos : text.find(kMask);
     if (at != std::string::npos) return at > 0 ? is_blank(text[at - 1]) : blank;
     if (!text.empty()) blank = is_blank(text.back());
@@ -132,7 +118,8 @@ SlotText SlotTemplate::encode_whole(const Tokenizer& tokenizer, const Fields& fi
   for (const Part& p : parts_) {
     if (p.kind == Kind::literal) run += p.text;
     if (p.kind == Kind::field)
-      run += mask.empty() || has_mask_ ? value(p, fields) : replaced(value(p, fields), kMask, mask);
+      run += mask.empty() || has_mask_ ? filling(fields, p.text)
+                                       : replaced(filling(fields, p.text), kMask, mask);
     if (p.kind == Kind::mask) run += mask;
     if (p.kind != Kind::virtual_tokens) continue;
     flush();

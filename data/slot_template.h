@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "data/prompt_template.h"
+#include "data/template_pieces.h"
 #include "data/tokenizer/tokenizer.h"
 
 namespace lk {
@@ -45,7 +45,6 @@ class SlotTemplate {
     std::string text;   // of a literal; a field's name
     int64_t count = 0;  // of virtual tokens
   };
-  const std::string& value(const Part& part, const Fields& fields) const;
   SlotText encode_whole(const Tokenizer& tokenizer, const Fields& fields,
                         const std::string& mask) const;
   std::string source_;
