@@ -51,15 +51,28 @@ Ask read_line(const std::string& line, const AdapterSet* adapters) {
   return {text("input"), text("adapter")};
 }
 
-// Loads NAME=FOLDER, ... onto one base. model: its folder, or "": the one that the adapters name.
-OpenModel open_base(const std::string& model, const std::vector<std::string>& named, DType dtype) {
-  std::string base = model;
-  for (const std::string& one : named) {
+struct NamedFolder {
+  std::string name, folder;
+};
+
+std::vector<NamedFolder> named_folders(const std::vector<std::string>& given) {
+  std::vector<NamedFolder> out;
+  for (const std::string& one : given) {
     const size_t at = one.find('=');
     require(at != std::string::npos && at > 0,
             "--adapter {}: several adapters are given as NAME=FOLDER", one);
-    if (!model.empty()) continue;
-    const std::string its = read_adapter_config(one.substr(at + 1)).base;
+    out.push_back({one.substr(0, at), one.substr(at + 1)});
+  }
+  return out;
+}
+
+// The base of several adapters. model: its folder, or "": the one that all of them name.
+OpenModel open_base(const std::string& model, const std::vector<NamedFolder>& adapters,
+                    DType dtype) {
+  if (!model.empty()) return open_model(model, "", dtype);
+  std::string base;
+  for (const NamedFolder& adapter : adapters) {
+    const std::string its = read_adapter_config(adapter.folder).base;
     require(base.empty() || its == base,
             "the adapters name the bases '{}' and '{}'; pass --model with the one they share", base,
             its);
@@ -139,14 +152,14 @@ int main(int argc, char** argv) {
     require(!several || (!chat && prompt.empty()),
             "with several adapters the prompts come from standard input, a JSON object a line");
     require(!several || device == Device::cpu, "several adapters run on the CPU alone");
+    const auto named = several ? named_folders(adapters) : std::vector<NamedFolder>{};
     OpenModel open = several
-                         ? open_base(model, adapters, dtype)
+                         ? open_base(model, named, dtype)
                          : open_model(model, adapters.empty() ? "" : adapters[0], dtype, device);
     std::optional<AdapterSet> set;
     if (several) {
       set.emplace(*open.model);
-      for (const std::string& one : adapters)
-        set->add(one.substr(0, one.find('=')), one.substr(one.find('=') + 1));
+      for (const NamedFolder& adapter : named) set->add(adapter.name, adapter.folder);
     }
     if (chat) return talk(open, prompt, system, chat_template, o);
     EncodeOptions encode;
