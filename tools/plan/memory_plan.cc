@@ -51,8 +51,7 @@ MemoryStats less(MemoryStats a, const MemoryStats& b) {
 void update(Model& model, Method& method, Optimizer& optimizer, const Batch& batch, int64_t step) {
   const Task task = model.info().task;
   const double consistency = method.consistency();
-  const Predict both = [task](Model& m, const Batch& b) { return predict(m, b, task); };
-  const BatchLoss loss = consistency > 0 ? with_consistency(both, consistency) : loss_of(task);
+  const BatchLoss loss = consistency > 0 ? with_consistency(task, consistency) : loss_of(task);
   backward(scale(loss(model, batch), 1.0f));
   if (const Var term = method.penalty(); term.defined()) backward(term);
   optimizer.step(0);

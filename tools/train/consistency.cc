@@ -20,6 +20,11 @@ Prediction predict(Model& model, const Batch& batch, Task task) {
           labels};
 }
 
+BatchLoss with_consistency(Task task, double weight) {
+  return with_consistency(
+      [task](Model& model, const Batch& batch) { return predict(model, batch, task); }, weight);
+}
+
 BatchLoss with_consistency(const Predict& predict, double weight) {
   return [=](Model& model, const Batch& batch) {
     const Prediction one = predict(model, batch), two = predict(model, batch);

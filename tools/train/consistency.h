@@ -20,5 +20,6 @@ Prediction predict(Model& model, const Batch& batch, Task task);
 // The loss of the first pass and `weight` times the symmetric KL divergence of what both passes
 // predict, summed over documents with a class or over labelled tokens. Targets are constants.
 BatchLoss with_consistency(const Predict& predict, double weight);
+BatchLoss with_consistency(Task task, double weight);  // of the head of a task
 
 }  // namespace lk

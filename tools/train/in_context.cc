@@ -205,10 +205,8 @@ Scores choose_classes(OpenModel& open, const PromptTemplate& text, const Items& 
     expected.push_back(static_cast<int32_t>(label - labels.begin()));
     scores.outputs.push_back(labels[static_cast<size_t>(by_mean.back())]);
   }
-  scores.values = {{"accuracy", accuracy(by_mean, expected)},
-                   {"macro F1", macro_f1(by_mean, expected)},
-                   {"Matthews", matthews(by_mean, expected)},
-                   {"accuracy by sums", accuracy(by_sum, expected)}};
+  scores.values = class_scores(by_mean, expected);
+  scores.values.emplace_back("accuracy by sums", accuracy(by_sum, expected));
   return scores;
 }
 

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "data/metrics.h"
 #include "engine/device.h"
 #include "tools/train/quant_options.h"
 #include "tools/train/tasks/task.h"
@@ -96,6 +97,13 @@ OpenModel open_model(const ModelSource& source, DType compute, Device device) {
 OpenModel open_model(const std::string& model, const std::string& adapter, DType compute,
                      Device device) {
   return open_model(find_model(model, adapter), compute, device);
+}
+
+std::vector<std::pair<std::string, double>> class_scores(std::span<const int32_t> predicted,
+                                                         std::span<const int32_t> expected) {
+  return {{"accuracy", accuracy(predicted, expected)},
+          {"macro F1", macro_f1(predicted, expected)},
+          {"Matthews", matthews(predicted, expected)}};
 }
 
 std::string Scores::line() const {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,9 @@ struct Scores {
   std::vector<std::string> outputs;                    // generated texts, or predicted labels
   std::string line() const;
 };
+// accuracy, macro F1 and Matthews' correlation of classes, as Scores::values.
+std::vector<std::pair<std::string, double>> class_scores(std::span<const int32_t> predicted,
+                                                         std::span<const int32_t> expected);
 struct ScoreOptions {
   std::string separator = "\n";
   int64_t max_new_tokens = 96, max_length = 0, limit = 0;  // limit > 0: the first records only

@@ -69,9 +69,8 @@ MemoryStats measured(const Config& given, const PlanOptions& o, const Settings& 
   t.logging_steps = 100;
   t.output = folder.path();
   const double consistency = method->consistency();
-  const Predict both = [task](Model& m, const Batch& b) { return predict(m, b, task); };
   train(*model, parameter_groups(parameters, *method, 0.01), examples,
-        consistency > 0 ? with_consistency(both, consistency) : loss_of(task), t, method.get());
+        consistency > 0 ? with_consistency(task, consistency) : loss_of(task), t, method.get());
   MemoryStats now = memory_stats();
   for (size_t c = 0; c < kCategories; ++c) now.peak[c] -= before.live[c];
   now.total_peak -= before.total_live;

@@ -167,9 +167,7 @@ class ClozeClasses : public Cloze {
       expected.push_back(targets_[i]);
       scores.outputs.push_back(labels_[static_cast<size_t>(predicted.back())]);
     });
-    scores.values = {{"accuracy", accuracy(predicted, expected)},
-                     {"macro F1", macro_f1(predicted, expected)},
-                     {"Matthews", matthews(predicted, expected)}};
+    scores.values = class_scores(predicted, expected);
     return scores;
   }
 
