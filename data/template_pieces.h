@@ -1,4 +1,5 @@
-// A template cut into its pieces: "{text_a} ? [MASK]" is the slot text_a and the literal " ? [MASK]".
+// A template cut into its pieces: "{text_a} ? [MASK]" is the slot text_a and the literal " ?
+// [MASK]".
 #pragma once
 
 #include <map>
