@@ -19,10 +19,10 @@
 
 namespace lk {
 
-// --- products
-// ----------------------------------------------------------------------------------------- y [T,
-// out] = x [T, in] W^T + b. W: [out, in], or [in, out] when `in_out` (GPT-2's Conv1D). bias [out]
-// or undefined.
+// Products
+
+// y [T, out] = x [T, in] W^T + b. W: [out, in], or [in, out] when `in_out` (GPT-2's Conv1D).
+// bias [out] or undefined.
 Var linear(const Var& x, const Var& weight, const Var& bias = {}, bool in_out = false);
 // y = base + scale * (x A^T) B^T. x [T, in], A [r, in], B [out, r], base [T, out] (Hu et al. 2021,
 // eq. 3).
@@ -40,8 +40,8 @@ Var inverse(const Var& x);  // of a square matrix, f32 or f64
 // [n], places [2, n] int32 (rows, then cols).
 Var sparse_linear(const Var& x, const Var& values, const Tensor& places, int64_t out);
 
-// --- element by element
-// -------------------------------------------------------------------------------
+// Element by element
+
 Var add(const Var& a, const Var& b);        // same shape
 Var add_row(const Var& x, const Var& row);  // x [T, d] + row [d]
 Var mul(const Var& a, const Var& b);        // same shape
@@ -63,15 +63,15 @@ Var softmax(const Var& x);  // over the last dimension
 Var dropout(const Var& x, float p);
 Var cast(const Var& x, DType dtype);
 
-// --- norms
-// -------------------------------------------------------------------------------------------- Over
-// the last dimension. gain, bias: [d] (f32, or f64 beside f64).
+// Norms, over the last dimension
+
+// gain, bias: [d] (f32, or f64 beside f64).
 Var layer_norm(const Var& x, const Var& gain, const Var& bias, float eps);
 // A gain shorter than the last dimension norms its equal parts, e.g. the heads of a row.
 Var rms_norm(const Var& x, const Var& gain, float eps);
 
-// --- shape
-// --------------------------------------------------------------------------------------------
+// Shape
+
 Var embedding(const Var& table, std::span<const int32_t> ids,
               DType compute);                                  // [V, d], T ids -> [T, d]
 Var gather_rows(const Var& x, std::span<const int32_t> rows);  // [T, d] -> [n, d]
@@ -87,11 +87,11 @@ Var take(const Var& x, std::shared_ptr<const std::vector<int32_t>> index, const 
 // [T, d] -> [B, d], the mean over each document of `offsets` [B + 1].
 Var mean_pool(const Var& x, std::span<const int32_t> offsets);
 
-// --- attention
-// ---------------------------------------------------------------------------------------- Rotates
-// pairs (i, i + D/2) of each head by position * inv_freq[i] (Su et al. 2021, as Llama in HF). x:
-// [T, heads * D], positions: [T], inv_freq: [D / 2]; attention_factor multiplies cos and sin
-// (YaRN).
+// Attention
+
+// Rotates pairs (i, i + D/2) of each head by position * inv_freq[i] (Su et al. 2021, as Llama in
+// HF). x: [T, heads * D], positions: [T], inv_freq: [D / 2]; attention_factor multiplies cos and
+// sin (YaRN).
 Var rotary(const Var& x, std::span<const int32_t> positions, std::span<const float> inv_freq,
            int64_t head_dim, float attention_factor = 1.0f);
 
@@ -118,11 +118,11 @@ Var attention(const Var& q, const Var& k, const Var& v, std::span<const int32_t>
               std::span<const int32_t> k_offsets, const AttentionOptions& options,
               const RelativeBias* bias = nullptr);
 
-// --- losses
-// ------------------------------------------------------------------------------------------- Sum
-// over rows of -log softmax(x W^T + b)[label], labels -100 skipped: f32 [1] (f64 beside f64). Works
-// through blocks of rows, so that the logits of a whole batch never exist. x [T, d], W [V, d], bias
-// [V] or none.
+// Losses
+
+// Sum over rows of -log softmax(x W^T + b)[label], labels -100 skipped: f32 [1] (f64 beside f64).
+// Works through blocks of rows, so that the logits of a whole batch never exist. x [T, d],
+// W [V, d], bias [V] or none.
 Var linear_cross_entropy(const Var& x, const Var& weight, const Var& bias,
                          std::span<const int32_t> labels);
 // The same from logits [B, C].

@@ -50,9 +50,9 @@ struct AttentionConstants {
   }
 };
 
-// tile = rows [0, 64) of x, `stride` apart, zeros behind `rows` rows and d columns; d: a multiple
-// of
-// 8. bf16 arrives after copy_wait and a barrier, f32 after a barrier.
+// tile = rows [0, 64) of x, `stride` apart, zeros behind `rows` rows and d columns, where
+// d % 8 == 0.
+// bf16 arrives after copy_wait and a barrier, f32 after a barrier.
 template <int D>
 __device__ __forceinline__ void load_tile(bf16* tile, const bf16* x, int64_t stride, int rows,
                                           int d) {

@@ -38,8 +38,8 @@ Tensor logits_of(Model& model, const OracleBatch& batch);
 double logits_error(const Tensor& logits, const Tensor& expected, const OracleBatch& batch);
 
 // 0 where generation writes the ids [B, N] of the reference (out.greedy: 1 beam, out.beam3: 3),
-// else
-// 1. The ids begin with the prompt, of an encoder-decoder with the start token.
+// else one.
+// The ids begin with the prompt, of an encoder-decoder with the start token.
 double generation_error(Model& model, const OracleBatch& batch, const Tensor& expected,
                         int64_t beams);
 
