@@ -1,40 +1,25 @@
 #include "engine/memory.h"
 
 #include <fmt/format.h>
+#include <sys/sysinfo.h>
 
 #include <algorithm>
 #include <cstdlib>
-#include <deque>
 #include <fstream>
-#include <list>
+#include <limits>
 #include <mutex>
 #include <string>
-#include <unordered_map>
 
+#include "engine/dry_run.h"
 #include "engine/error.h"
+#include "engine/heap.h"
 
 namespace lk {
 namespace {
 
-constexpr size_t kAlignment = 64;
-
-// Rounds up so that tensors of nearly the same size share blocks: at most 1/8 is wasted.
-size_t size_class(size_t bytes) {
-  if (bytes <= 4096) return (bytes + 255) / 256 * 256;
-  size_t step = 512;
-  while (step * 16 <= bytes) step *= 2;
-  return (bytes + step - 1) / step * step;
-}
-
-struct Block {
-  void* data;
-  size_t size;
-};
-
 struct Pool {
   std::mutex mutex;
-  std::list<Block> idle;  // freed, kept for reuse; the one that has lain longest comes first
-  std::unordered_map<size_t, std::deque<std::list<Block>::iterator>> by_size;  // in idle's order
+  Heap heap;
   std::array<MemoryStats, 2> of_device;
   MemoryStats& stats = of_device[0];
 };
@@ -49,7 +34,6 @@ thread_local Category g_category = Category::activations;
 
 void note_held(MemoryStats& s) {
   s.held_peak = s.total_live + s.cached;
-  s.slack_at_held_peak = s.slack;
   s.at_held_peak = s.live;
 }
 
@@ -61,15 +45,16 @@ int64_t process_status(std::string_view field) {
   return 0;
 }
 
-// Gives back the blocks that have lain longest until at most `keep` bytes are idle.
+// The machine's; more than that is refused rather than found out by touching it.
+int64_t system_memory() {
+  struct sysinfo info {};
+  if (sysinfo(&info) != 0) return std::numeric_limits<int64_t>::max();
+  return static_cast<int64_t>((info.totalram + info.totalswap) * info.mem_unit);
+}
+
 void release_down_to(Pool& p, int64_t keep) {
-  while (p.stats.cached > keep && !p.idle.empty()) {
-    const Block oldest = p.idle.front();
-    p.by_size[oldest.size].pop_front();
-    p.idle.pop_front();
-    p.stats.cached -= static_cast<int64_t>(oldest.size);
-    std::free(oldest.data);
-  }
+  p.heap.release(static_cast<size_t>(std::max<int64_t>(keep, 0)));
+  p.stats.cached = static_cast<int64_t>(p.heap.idle());
 }
 
 void count_locked(Pool& p, Device device, Category category, int64_t bytes) {
@@ -134,47 +119,30 @@ void release_cached_memory() {
 }
 
 void* allocate(size_t bytes, Category category) {
-  const size_t size = size_class(std::max<size_t>(bytes, 1));
+  static const int64_t most = system_memory();
+  const auto n = static_cast<int64_t>(Heap::rounded(bytes));
   Pool& p = pool();
   std::unique_lock lock(p.mutex);
-  void* data = nullptr;
-  const auto n = static_cast<int64_t>(size);
-  if (auto& blocks = p.by_size[size]; !blocks.empty()) {
-    data = blocks.back()->data;
-    p.idle.erase(blocks.back());
-    blocks.pop_back();
-    p.stats.cached -= n;
-  } else {
-    // Batches of many lengths leave blocks of every size behind: all memory together stays near the
-    // most that was ever in use at once.
-    constexpr int64_t kSlack = 32 << 20;
-    const int64_t limit = p.stats.most_live + p.stats.most_live / 16 + kSlack;
-    release_down_to(p, std::max<int64_t>(limit - p.stats.total_live - n, 0));
-    data = std::aligned_alloc(kAlignment, size);
-    if (!data) {
-      release_down_to(p, 0);
-      data = std::aligned_alloc(kAlignment, size);
-    }
-    if (!data) {
-      lock.unlock();
-      fail_out_of_memory(Device::cpu, category, size);
-    }
+  void* data = dry_run() || n <= most - p.stats.total_live ? p.heap.take(bytes) : nullptr;
+  if (!data) {
+    lock.unlock();
+    fail_out_of_memory(Device::cpu, category, bytes);
   }
   count_locked(p, Device::cpu, category, n);
-  p.stats.slack += n - static_cast<int64_t>(bytes);
+  // Batches of many lengths leave gaps of every size behind: all memory together stays near the
+  // most that was ever in use at once.
+  constexpr int64_t kSlack = 32 << 20;
+  release_down_to(p, p.stats.most_live + p.stats.most_live / 16 + kSlack - p.stats.total_live);
   if (p.stats.total_live + p.stats.cached > p.stats.held_peak) note_held(p.stats);
   return data;
 }
 
 void deallocate(void* data, size_t bytes, Category category) noexcept {
-  const size_t size = size_class(std::max<size_t>(bytes, 1));
   Pool& p = pool();
   const std::lock_guard lock(p.mutex);
-  const auto n = static_cast<int64_t>(size);
-  p.by_size[size].push_back(p.idle.insert(p.idle.end(), {data, size}));
-  p.stats.cached += n;
-  count_locked(p, Device::cpu, category, -n);
-  p.stats.slack -= n - static_cast<int64_t>(bytes);
+  p.heap.give(data, bytes);
+  p.stats.cached = static_cast<int64_t>(p.heap.idle());
+  count_locked(p, Device::cpu, category, -static_cast<int64_t>(Heap::rounded(bytes)));
 }
 
 int64_t peak_rss_bytes() { return process_status("VmHWM:"); }

@@ -1,6 +1,6 @@
 // Memory of tensors: what is live on each device, and the most that ever was, by category; and the
-// host's, from a caching allocator that keeps freed blocks for the next tensor of the same size
-// class. The device's: engine/device.h.
+// host's, cut from a heap that keeps what was freed for the next tensors (engine/heap.h). The
+// device's: engine/device.h.
 #pragma once
 
 #include <array>
@@ -38,9 +38,8 @@ struct MemoryStats {
   int64_t most_live = 0;
   int64_t cached = 0;  // freed, kept for reuse (the host's): the total stays within
                        // most_live / 16 + 32 MiB of most_live
-  int64_t slack = 0;   // of total_live, behind the tensors' ends: blocks are rounded up
-  // The most that was had from the system, total_live + cached; what was live then, and its slack.
-  int64_t held_peak = 0, slack_at_held_peak = 0;
+  // The most that was had from the system, total_live + cached, and what was live then.
+  int64_t held_peak = 0;
   std::array<int64_t, kCategories> at_held_peak{};
 };
 MemoryStats memory_stats(Device device = Device::cpu);

@@ -48,23 +48,5 @@ TEST_CASE(
   CHECK(c.item(3) == 18);
 }
 
-TEST_CASE("memory: the most that is held, with what lies idle, and blocks' slack") {
-  release_cached_memory();
-  reset_memory_peak();
-  const MemoryStats before = memory_stats();
-  constexpr int64_t kMega = 1 << 20;
-  const Tensor kept = Tensor::empty({kMega + 1}, DType::u8);
-  CHECK(memory_stats().slack - before.slack == kMega / 8 - 1);
-  { const Tensor gone = Tensor::empty({4 * kMega}, DType::u8); }
-  { const Tensor other = Tensor::empty({2 * kMega}, DType::u8); }
-  const MemoryStats s = memory_stats();
-  CHECK(s.total_peak - before.total_live == 4 * kMega + kMega + kMega / 8);
-  // The block of four is kept while the one of two is had from the system.
-  CHECK(s.held_peak - before.total_live == 6 * kMega + kMega + kMega / 8);
-  CHECK(s.slack_at_held_peak - before.slack == kMega / 8 - 1);
-  const auto activations = static_cast<size_t>(Category::activations);
-  CHECK(s.at_held_peak[activations] - before.live[activations] == 2 * kMega + kMega + kMega / 8);
-}
-
 }  // namespace
 }  // namespace lk

@@ -7,10 +7,13 @@
 #include <cstring>
 #include <fstream>
 
+#include "engine/memory.h"
+
 namespace lk::fuzz {
 namespace {
 
 int64_t live = 0, most = -1;  // most < 0: nobody counts
+int64_t tensors_before = 0;   // live when counting began; tensors are not had by malloc
 
 void on_malloc(const volatile void* /*data*/, size_t size) {
   if (most < 0) return;
@@ -46,10 +49,20 @@ MemoryLimit::MemoryLimit(size_t bytes) {
   static const bool hooked = __sanitizer_install_malloc_and_free_hooks(on_malloc, on_free) != 0;
   invariant(hooked, "the sanitizer takes no more hooks");
   live = 0;
+  reset_memory_peak();
+  tensors_before = memory_stats().total_live;
   most = static_cast<int64_t>(bytes);
 }
 
-MemoryLimit::~MemoryLimit() { most = -1; }
+MemoryLimit::~MemoryLimit() {
+  const int64_t taken = memory_stats().total_peak - tensors_before;
+  if (most < 0 || taken <= most) {
+    most = -1;
+    return;
+  }
+  fmt::print(stderr, "==FUZZ== out of measure: tensors of {} bytes at a time\n", taken);
+  std::abort();
+}
 
 std::string_view take_json(std::string_view& text) {
   size_t depth = 0, end = text.size();

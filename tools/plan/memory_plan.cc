@@ -42,8 +42,6 @@ MemoryStats less(MemoryStats a, const MemoryStats& b) {
   a.total_live -= b.total_live;
   a.total_peak -= b.total_live;
   a.held_peak -= b.total_live;
-  a.slack -= b.slack;
-  a.slack_at_held_peak -= b.slack;
   return a;
 }
 
@@ -84,11 +82,7 @@ MemoryPlan plan_memory(const Config& given, const PlanOptions& o, const Settings
   release_cached_memory();
   reset_memory_peak();
   const MemoryStats before = memory_stats();
-  // Of what is live, what belongs to tensors.
-  const auto live = [&] {
-    const MemoryStats now = less(memory_stats(), before);
-    return now.total_live - now.slack;
-  };
+  const auto live = [&] { return less(memory_stats(), before).total_live; };
   const auto quantizer = make_quantizer(plan.quant, config);
   const auto model = make_model(config, task, o.dtype, 0, quantizer.get());
   model->gradient_checkpointing = o.gradient_checkpointing;
@@ -128,7 +122,7 @@ MemoryPlan plan_memory(const Config& given, const PlanOptions& o, const Settings
     (t.is_mapped() ? plan.paged : plan.optimizer) += t.bytes();
   });
   plan.stats = less(memory_stats(), before);
-  plan.tensors = plan.stats.held_peak - plan.stats.slack_at_held_peak;
+  plan.tensors = plan.stats.held_peak;
   return plan;
 }
 

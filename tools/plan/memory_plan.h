@@ -19,7 +19,7 @@
 //   workspace    a block of logits, at most 64 MB in f32 (and half of it in bf16); the panel that a
 //                quantized matrix is restored into; packed copies of matrices. (Not counted: the
 //                scratch of attention's threads, 5 keys d / heads numbers each.)
-//   reuse        freed blocks that the allocator keeps for the next tensor
+//   reuse        freed memory that is kept for the next tensors
 #pragma once
 
 #include <cstdint>

@@ -87,7 +87,7 @@ void print_plan(const std::string& model, const PlanCommand& command) {
   row("activations", most(Category::activations));
   row("workspace", most(Category::workspace));
   row("tensors together", p.tensors,
-      fmt::format("{} of it freed blocks, kept for reuse", human_bytes(s.held_peak - live)));
+      fmt::format("{} of it freed and kept for reuse", human_bytes(s.held_peak - live)));
   row("process", process, folder ? "program, libraries, tokenizer" : "program, libraries");
   row("total", std::max(p.tensors, p.loading) + process);
   row("page file", p.paged, "on disk: optimizer states");

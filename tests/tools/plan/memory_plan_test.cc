@@ -205,11 +205,13 @@ TEST_CASE("plan: QLoRA of 65 billion takes no memory to plan, and fits into 48 G
   CHECK(plan.optimizer == 8 * adapter);
   CHECK(plan.tensors <= 48'000'000'000);
   // Beyond these: the saved inputs of the blocks, one block at work, and what it needs meanwhile.
-  const double rest =
-                   static_cast<double>(plan.tensors) - base - 16.0 * static_cast<double>(adapter),
-               saved = static_cast<double>(layers * 512 * d * 2);
+  // Gradients take the place of inputs that are done with.
+  const double states = 12.0 * static_cast<double>(adapter),
+               gradients = 4.0 * static_cast<double>(adapter),
+               saved = static_cast<double>(layers * 512 * d * 2),
+               rest = static_cast<double>(plan.tensors) - base - states;
   CHECK(rest > saved);
-  CHECK(rest < 3 * saved);
+  CHECK(rest < 3 * saved + gradients);
 }
 #endif
 
