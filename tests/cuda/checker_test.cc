@@ -40,8 +40,10 @@ TEST_CASE("checker: finds each planted bug, at its line, in every order of threa
       {&kSharedOverrun, Fault::out_of_bounds},
       {&kNoWait, Fault::uninitialised},
   };
-  for (const auto& [planted, fault] : table)
+  for (const auto& row : table)
     for (const uint64_t seed : {0, 1, 2}) {
+      const Planted* const planted = row.first;
+      const Fault fault = row.second;
       CAPTURE(planted->name);
       CAPTURE(seed);
       const auto reports = reports_of(*planted, seed);

@@ -100,8 +100,9 @@ TEST_CASE("operands on two devices are refused by the op's name") {
          return concat_columns({there, host});
        }},
   };
-  for (const auto& [name, f] : cases) {
-    const std::string message = error_of([&f = f] { (void)f(); });
+  for (const auto& entry : cases) {
+    const auto& name = entry.first;
+    const std::string message = error_of([&] { (void)entry.second(); });
     CAPTURE(name);
     CHECK(message.rfind(name, 0) == 0);
     CHECK(says(message, {"cpu", "cuda", "f32"}));

@@ -42,10 +42,11 @@ double error_to_cpu(const Shape& mnk, DType ab, DType c, GemmOptions o, bool bia
 
 TEST_CASE("cuda gemm equals the CPU's for every transposition, dtype and epilogue") {
   for (const Shape& mnk : {Shape{1, 1, 1}, Shape{5, 7, 3}, Shape{33, 31, 65}, Shape{2, 64, 40}})
-    for (const auto& [ab, c] :
+    for (const auto& dtypes :
          {std::pair{DType::f32, DType::f32}, {DType::bf16, DType::bf16}, {DType::bf16, DType::f32}})
       for (const bool ta : {false, true})
         for (const bool tb : {false, true}) {
+          const DType ab = dtypes.first, c = dtypes.second;
           CAPTURE(mnk.str());
           CAPTURE(name_of(ab));
           CAPTURE(name_of(c));

@@ -89,9 +89,10 @@ TEST_CASE("rope: dynamic scaling changes nothing up to the trained length, the b
 }
 
 TEST_CASE("load: legacy names and missing prefixes are the same model") {
-  for (const auto& [model, prefix] : {std::pair{"bert-classification", "bert."},
-                                      {"roberta-token-classification", "roberta."},
-                                      {"gpt2", "transformer."}}) {
+  for (const auto& entry : {std::pair{"bert-classification", "bert."},
+                            {"roberta-token-classification", "roberta."},
+                            {"gpt2", "transformer."}}) {
+    const char *const model = entry.first, *const prefix = entry.second;
     CAPTURE(model);
     const std::filesystem::path folder = kModels / model;
     const auto vectors = SafetensorsFile::open(folder / "vectors.safetensors"),

@@ -38,7 +38,9 @@ void check_case(const std::filesystem::path& root, const std::string& name,
   CHECK(test::logits_error(c) <= 2e-4);
   CHECK(test::loss_error(c) <= 1e-5);
   CHECK(test::rewritten_difference(c) == "");
-  for (const auto& [key, g] : test::file_gradients(c)) {
+  for (const auto& gradient : test::file_gradients(c)) {
+    const std::string& key = gradient.first;
+    const Tensor& g = gradient.second;
     CAPTURE(key);
     const std::string direct = "grad.prompt_encoder.default.embedding.weight",
                       head = "grad.base_model.classifier.modules_to_save.default" +

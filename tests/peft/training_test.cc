@@ -95,7 +95,9 @@ void check_run(const std::filesystem::path& root, const json& entry) {
     optimizer->zero_grad();
     if (!entry.contains("trace")) continue;
     const json& ranks = entry.at("trace").at(static_cast<size_t>(step)).at("ranks");
-    for (const auto& [key, p] : trained) {
+    for (const auto& parameter : trained) {
+      const std::string& key = parameter.first;
+      const Parameter* const p = parameter.second;
       if (!ranks.contains(key)) continue;
       CAPTURE(key);
       int64_t rank = 0;
@@ -103,7 +105,9 @@ void check_run(const std::filesystem::path& root, const json& entry) {
       CHECK(rank == ranks.at(key).get<int64_t>());
     }
   }
-  for (const auto& [key, p] : trained) {
+  for (const auto& parameter : trained) {
+    const std::string& key = parameter.first;
+    const Parameter* const p = parameter.second;
     CAPTURE(key);
     const Tensor expected = vectors->get("final." + key);
     CHECK(test::max_difference(p->var.value(), expected) <=

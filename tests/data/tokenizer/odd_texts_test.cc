@@ -49,7 +49,9 @@ TEST_CASE("tokenizers: odd texts get the reference's ids") {
   std::ifstream in("tests/data/tokenizer/vectors/odd_texts.json");
   const auto vectors = Json::parse(in);
   CHECK(vectors.size() == 6);
-  for (const auto& [name, rows] : vectors.items()) {
+  for (const auto& entry : vectors.items()) {
+    const std::string& name = entry.key();
+    const Json& rows = entry.value();
     const Tokenizer tokenizer = Tokenizer::load("tests/oracle/tokenizers/" + name);
     CHECK(rows.size() > 20);
     for (const auto& row : rows) {
