@@ -36,7 +36,8 @@ CUDA_SRC   := $(filter-out cuda/none.cc,$(shell find cuda -name '*.cc' | sort))
 CU_TESTS   := $(shell find tests -name '*.cu' | sort)
 EMU_LIBS   := -lboost_context -lbacktrace
 EMU_FLAGS  := -Icuda/emulator/include
-OBSERVE    := -std=c++20 -O1 -g -fsanitize=thread --param tsan-instrument-func-entry-exit=0 -fno-math-errno \
+OBSERVE    := -std=c++20 -O1 -g -fsanitize=thread -fno-math-errno \
+              $(if $(findstring clang,$(CXX)),-mllvm -tsan-instrument-func-entry-exit=0,--param tsan-instrument-func-entry-exit=0) \
               -Wall -Wextra -Wshadow -Wno-unknown-pragmas $(WERROR)
 NVCC       ?= $(firstword $(wildcard /usr/local/cuda/bin/nvcc) $(shell command -v nvcc))
 NVCC_FLAGS := -std=c++20 -O3 -I. --expt-relaxed-constexpr -DFMT_USE_CONSTEXPR=1 -lineinfo \

@@ -3,6 +3,7 @@
 #include <queue>
 #include <unordered_set>
 
+#include "autograd/saved.h"
 #include "engine/device.h"
 #include "engine/kernels/accumulate.h"
 #include "engine/rng.h"
@@ -136,10 +137,11 @@ Var checkpoint(const std::function<Var(const Var&)>& f, const Var& x) {
   // Where only parameters inside need gradients, x is a constant: a leaf stands in so that the tape
   // reaches the block.
   const Var input = x.needs_grad() ? x : Var::leaf(x.value());
-  const Tensor& value = x.value();
   const bool wanted = x.needs_grad();
   return record(
-      "checkpoint", y, {input}, [f, value, wanted, before](const Tensor& dy, const Need&) {
+      "checkpoint", y, {input},
+      [f, saved = Saved(x), wanted, before](const Tensor& dy, const Need&) {
+        const Tensor value = saved.get();
         const DropoutState now = dropout_state();
         dropout_state() = before;
         const Var again = wanted ? Var::leaf(value) : Var(value);

@@ -17,6 +17,8 @@ using Need = std::vector<bool>;
 // up.
 using Backward = std::function<std::vector<Tensor>(const Tensor& dy, const Need& need)>;
 
+struct SavedBits;
+
 struct Node {
   const char* op = "leaf";
   uint64_t order = 0;                         // later nodes have larger numbers
@@ -25,6 +27,7 @@ struct Node {
   Shape shape;
   DType dtype = DType::f32;  // of the gradient
   Tensor grad;
+  std::weak_ptr<const SavedBits> saved;  // of the value, while ops keep it (autograd/saved.h)
 };
 
 class Var {

@@ -83,6 +83,7 @@ struct Options {
   DType dtype = DType::f32;
   Device device = Device::cpu;
   bool checkpointing = false;
+  ActivationStorage activations = ActivationStorage::compute;
   QuantOptions quant;
 };
 
@@ -103,6 +104,7 @@ void bench_step(const Options& o) {
   const auto quantizer = make_quantizer(o.quant, config);
   const auto model = make_model(config, task, o.dtype, 0, quantizer.get());
   model->gradient_checkpointing = o.checkpointing;
+  const StoreActivations storage(o.activations);
   const MethodInfo& info = find_method(o.method);
   nlohmann::json values = nlohmann::json::object();
   for (const MethodOption& option : info.options)
@@ -180,6 +182,7 @@ void bench_step(const Options& o) {
                              {"device", name_of(o.device)},
                              {"quant", o.quant.type},
                              {"checkpointing", o.checkpointing},
+                             {"activations", name_of(o.activations)},
                              {"trainable_params", trained},
                              {"total_params", total},
                              {"step_ms", step_ms},
@@ -322,6 +325,7 @@ int main(int argc, char** argv) {
       ->check(CLI::NonNegativeNumber);
   step->add_option("--rank", o.rank, "of lora")->capture_default_str()->check(CLI::PositiveNumber);
   step->add_flag("--checkpointing", o.checkpointing, "gradient checkpointing");
+  add_activations_option(*step, o.activations);
   gen->add_option("--prompt", o.prompt, "tokens")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);

@@ -24,6 +24,7 @@ struct Options {
   int64_t samples = 3;
   bool gradient_checkpointing = false, no_baseline = false;
   DType dtype = DType::f32;
+  ActivationStorage activations = ActivationStorage::compute;
   Device device = Device::cpu;
   QuantOptions quant;
   TrainOptions run;
@@ -187,6 +188,9 @@ void finetune(CLI::App& app, Options o) {
   o.run.fingerprint =
       fmt::format("{} {} {} {}{}{}", o.model, info.name, method->settings().json().dump(),
                   name_of(o.dtype), described(o.task), o.start_from);
+  if (o.activations != ActivationStorage::compute)
+    o.run.fingerprint += fmt::format(" activations {}", name_of(o.activations));
+  const StoreActivations storage(o.activations);
   const double consistency = method->consistency();
   const BatchLoss loss = [&](Model& m, const Batch& batch) { return task->loss(m, batch); };
   const Predict both = [&](Model& m, const Batch& batch) { return task->predict(m, batch); };
@@ -266,6 +270,7 @@ int main(int argc, char** argv) {
   add_loss_options(app, o.task);
   app.add_flag("--gradient-checkpointing", o.gradient_checkpointing,
                "less memory for about a third more time");
+  add_activations_option(app, o.activations);
   app.add_option("--samples", o.samples, "outputs shown before and after")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);

@@ -6,6 +6,7 @@
 
 #include "autograd/ops.h"
 #include "autograd/ops/helpers.h"
+#include "autograd/saved.h"
 #include "engine/rng.h"
 
 namespace lk {
@@ -145,9 +146,12 @@ Var attention(const Var& q, const Var& k, const Var& v, std::span<const int32_t>
   if (!will_record(inputs)) return out;
   return record(
       "attention", out, inputs,
-      [qs = q.value(), ks = k.value(), vs = v.value(), out, lse, shape, q_off, k_off, distances,
-       values, acc, table = bias ? bias->table.shape() : Shape{},
+      [q_saved = Saved(q), k_saved = Saved(k), v_saved = Saved(v), out_saved = Saved::result(out),
+       lse, shape, q_off, k_off, distances, values, acc,
+       table = bias ? bias->table.shape() : Shape{},
        table_dtype = bias ? bias->table.dtype() : acc](const Tensor& dy, const Need& need) {
+        const Tensor qs = q_saved.get(), ks = k_saved.get(), vs = v_saved.get(),
+                     ys = out_saved.get();
         AttentionShape s = shape;
         s.q_offsets = q_off.data();
         s.k_offsets = k_off.data();
@@ -160,7 +164,7 @@ Var attention(const Var& q, const Var& k, const Var& v, std::span<const int32_t>
         on_attention_kernel(dy, s, biased, [&](auto isa, auto type) {
           using T = decltype(type);
           attention_backward(isa, grads[0].data<T>(), grads[1].data<T>(), grads[2].data<T>(),
-                             dy.data<T>(), out.data<T>(), lse.data<acc_t<T>>(), qs.data<T>(),
+                             dy.data<T>(), ys.data<T>(), lse.data<acc_t<T>>(), qs.data<T>(),
                              ks.data<T>(), vs.data<T>(), s,
                              bias_of<acc_t<T>>(distances, values, by_distance));
         });

@@ -4,6 +4,7 @@
 #include "autograd/ops.h"
 #include "autograd/ops/column_sum.h"
 #include "autograd/ops/helpers.h"
+#include "autograd/saved.h"
 
 namespace lk {
 namespace {
@@ -63,11 +64,11 @@ Var mul(const Var& a, const Var& b) {
   check_same("mul", a, b);
   return record(
       "mul", product(a.value(), b.value()), {a, b},
-      [a_saved = b.needs_grad() ? a.value() : Tensor(),
-       b_saved = a.needs_grad() ? b.value() : Tensor()](const Tensor& dy, const Need& need) {
+      [a_saved = b.needs_grad() ? Saved(a) : Saved(),
+       b_saved = a.needs_grad() ? Saved(b) : Saved()](const Tensor& dy, const Need& need) {
         std::vector<Tensor> grads(2);
-        if (need[0]) grads[0] = product(dy, b_saved);
-        if (need[1]) grads[1] = product(dy, a_saved);
+        if (need[0]) grads[0] = product(dy, b_saved.get());
+        if (need[1]) grads[1] = product(dy, a_saved.get());
         return grads;
       });
 }
@@ -100,11 +101,12 @@ Var mul_row(const Var& x, const Var& row) {
   check_row("mul_row", x, row);
   const Tensor r = row.value().to(acc_dtype(x.dtype()));
   return record("mul_row", row_product(x.value(), r), {x, row},
-                [x_saved = row.needs_grad() ? x.value() : Tensor(), r, dtype = row.dtype(),
+                [x_saved = row.needs_grad() ? Saved(x) : Saved(), r, dtype = row.dtype(),
                  shape = row.shape()](const Tensor& dy, const Need& need) {
                   std::vector<Tensor> grads(2);
                   if (need[0]) grads[0] = row_product(dy, r);
-                  if (need[1]) grads[1] = column_sum_of(product(dy, x_saved), dtype).view(shape);
+                  if (need[1])
+                    grads[1] = column_sum_of(product(dy, x_saved.get()), dtype).view(shape);
                   return grads;
                 });
 }
@@ -118,7 +120,8 @@ Var swiglu(const Var& gate, const Var& up) {
   });
   if (!will_record({gate, up})) return y;
   return record("swiglu", y, {gate, up},
-                [g = gate.value(), u = up.value()](const Tensor& dy, const Need& need) {
+                [g_saved = Saved(gate), u_saved = Saved(up)](const Tensor& dy, const Need& need) {
+                  const Tensor g = g_saved.get(), u = u_saved.get();
                   std::vector<Tensor> grads(2);
                   for (size_t i = 0; i < 2; ++i)
                     if (need[i]) grads[i] = Tensor::like(dy);

@@ -1,6 +1,7 @@
 // y = base + s (x A^T) B^T, the sum that LoRA adds to a frozen product.
 //   u = x A^T     du = s dy B     dB = s dy^T u     dA = du^T x     dx = du A
 #include "autograd/ops.h"
+#include "autograd/saved.h"
 #include "engine/gemm.h"
 
 namespace lk {
@@ -23,7 +24,7 @@ Var low_rank_add(Var base, const Var& x, const Var& a, const Var& b, float scale
   gemm(y, u, b_value, {.transpose_b = true, .alpha = scale, .accumulate = true});
   return record("low_rank_add", y, {base, x, a, b},
                 [x_shape = x.shape(), scale, at = a.dtype(), bt = b.dtype(), a_shape = a.shape(),
-                 b_shape = b.shape(), x_saved = a.needs_grad() ? x.value() : Tensor(),
+                 b_shape = b.shape(), x_saved = a.needs_grad() ? Saved(x) : Saved(),
                  u_saved = b.needs_grad() ? u : Tensor(), a_value,
                  b_value](const Tensor& dy, const Need& need) {
                   std::vector<Tensor> grads(4);
@@ -38,7 +39,7 @@ Var low_rank_add(Var base, const Var& x, const Var& a, const Var& b, float scale
                     }
                     if (need[2]) {
                       grads[2] = Tensor::empty(a_shape, at, dy.device());
-                      gemm(grads[2], du, x_saved, {.transpose_a = true});
+                      gemm(grads[2], du, x_saved.get(), {.transpose_a = true});
                     }
                   }
                   if (need[3]) {

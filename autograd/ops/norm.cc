@@ -5,6 +5,7 @@
 
 #include "autograd/ops.h"
 #include "autograd/ops/helpers.h"
+#include "autograd/saved.h"
 
 namespace lk {
 
@@ -25,8 +26,9 @@ Var layer_norm(const Var& x, const Var& gain, const Var& bias, float eps) {
   if (!will_record({x, gain, bias})) return y;
   return record(
       "layer_norm", y, {x, gain, bias},
-      [x_saved = x.needs_grad() || gain.needs_grad() ? x.value() : Tensor(), mean, rstd, g, acc,
-       rows, d, gt = gain.dtype(), bt = bias.dtype()](const Tensor& dy, const Need& need) {
+      [saved = x.needs_grad() || gain.needs_grad() ? Saved(x) : Saved(), mean, rstd, g, acc, rows,
+       d, gt = gain.dtype(), bt = bias.dtype()](const Tensor& dy, const Need& need) {
+        const Tensor x_saved = saved.get();
         std::vector<Tensor> grads(3);
         if (need[0]) grads[0] = Tensor::like(dy);
         if (need[1]) grads[1] = Tensor::like(g);
@@ -60,8 +62,9 @@ Var rms_norm(const Var& x, const Var& gain, float eps) {
   });
   if (!will_record({x, gain})) return y;
   return record("rms_norm", y, {x, gain},
-                [x_saved = x.value(), rstd, g, acc, rows, d, gt = gain.dtype()](const Tensor& dy,
-                                                                                const Need& need) {
+                [saved = Saved(x), rstd, g, acc, rows, d, gt = gain.dtype()](const Tensor& dy,
+                                                                             const Need& need) {
+                  const Tensor x_saved = saved.get();
                   std::vector<Tensor> grads(2);
                   if (need[0]) grads[0] = Tensor::like(dy);
                   if (need[1]) grads[1] = Tensor::like(g);

@@ -2,6 +2,7 @@
 #include "engine/kernels/pointwise.h"
 
 #include "autograd/ops.h"
+#include "autograd/saved.h"
 #include "engine/device.h"
 
 namespace lk {
@@ -15,7 +16,8 @@ Var pointwise(const char* name, const Var& x) {
     pointwise_forward<F>(isa, y.data<T>(), x.value().data<T>(), y.numel());
   });
   if (!will_record({x})) return y;
-  return record(name, y, {x}, [name, x_saved = x.value()](const Tensor& dy, const Need&) {
+  return record(name, y, {x}, [name, saved = Saved(x)](const Tensor& dy, const Need&) {
+    const Tensor x_saved = saved.get();
     Tensor dx = Tensor::like(dy);
     on_float(name, dy, [&](auto isa, auto type) {
       using T = decltype(type);

@@ -1,6 +1,7 @@
 // y = s x with a learnt number s [1].        dx = s dy     ds = sum(dy * x)
 #include "autograd/ops.h"
 #include "autograd/ops/helpers.h"
+#include "autograd/saved.h"
 
 namespace lk {
 
@@ -9,12 +10,12 @@ Var scale_by(const Var& x, const Var& s) {
   const auto factor = static_cast<float>(s.value().item());
   const Var y = scale(x.value(), factor);
   return record("scale_by", y.value(), {x, s},
-                [factor, x_saved = s.needs_grad() ? x.value() : Tensor(), shape = s.shape(),
+                [factor, x_saved = s.needs_grad() ? Saved(x) : Saved(), shape = s.shape(),
                  dtype = s.dtype()](const Tensor& dy, const Need& need) {
                   std::vector<Tensor> grads(2);
                   if (need[0]) grads[0] = scale(Var(dy), factor).value();
                   if (need[1])
-                    grads[1] = sum(mul(Var(dy), Var(x_saved))).value().to(dtype).view(shape);
+                    grads[1] = sum(mul(Var(dy), Var(x_saved.get()))).value().to(dtype).view(shape);
                   return grads;
                 });
 }

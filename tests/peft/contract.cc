@@ -192,7 +192,9 @@ void same_gradients(const ContractRow& row, const std::string& type) {
   last.class_labels = {whole.class_labels[1], whole.class_labels[2]};
   const auto accumulated =
       gradients(t, add(loss_of(*t.model, pack({all[0]})), loss_of(*t.model, last)));
-  for (const auto& [name, g] : plain) {
+  for (const auto& gradient : plain) {
+    const std::string& name = gradient.first;
+    const Tensor& g = gradient.second;
     CAPTURE(name);
     CHECK(same_bits(g, checkpointed.at(name)));
     CHECK(max_difference(g, accumulated.at(name)) <= 1e-4 * max_magnitude(g) + 1e-6);

@@ -79,6 +79,7 @@ MemoryPlan plan_memory(const Config& given, const PlanOptions& o, const Settings
           config.file());
 
   const DryRun dry;
+  const StoreActivations storage(o.activations);
   release_cached_memory();
   reset_memory_peak();
   const MemoryStats before = memory_stats();

@@ -24,6 +24,7 @@
 
 #include <cstdint>
 
+#include "autograd/saved.h"
 #include "nn/load.h"
 #include "nn/optim/optimizer.h"
 #include "peft/method.h"
@@ -39,6 +40,7 @@ struct PlanOptions {
   int64_t max_length = 0;        // tokens of each example; 0: the model's context
   DType dtype = DType::f32;
   bool gradient_checkpointing = false;
+  ActivationStorage activations = ActivationStorage::compute;
   QuantOptions quant;
   OptimizerConfig optimizer;
 };
@@ -51,7 +53,7 @@ struct MemoryPlan {
   int64_t optimizer = 0, paged = 0;     // bytes of its states; those in the page file instead
   MemoryStats stats;                    // of the run's tensors alone
   int64_t loading = 0;                  // the most that was held before training began
-  int64_t tensors = 0;                  // the most that is held, without rounding of blocks
+  int64_t tensors = 0;                  // the most that is held
 };
 
 // settings: of the method (tools/train/method_options.h). Error for whatever the run would refuse

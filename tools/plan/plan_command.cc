@@ -51,6 +51,7 @@ void add_plan_options(CLI::App& app, PlanCommand& command) {
       ->capture_default_str()
       ->check(CLI::IsMember(known_optimizers()));
   group->add_flag("--gradient-checkpointing", o.gradient_checkpointing, "make activations again");
+  add_activations_option(*group, o.activations);
   group
       ->add_option("--device-memory", command.device_memory,
                    "say whether the tensors fit into this much, e.g. 48GB")

@@ -41,6 +41,16 @@ void add_dtype_option(CLI::App& app, DType& dtype) {
       ->default_str(std::string(name_of(dtype)));
 }
 
+void add_activations_option(CLI::App& app, ActivationStorage& storage) {
+  app.add_option_function<std::string>(
+         "--activations",
+         [&storage](const std::string& name) { storage = activation_storage_from_name(name); },
+         "what is saved for the backward pass: as computed, or in fewer bits with less exact "
+         "gradients")
+      ->check(CLI::IsMember({"compute", "bf16", "int8"}))
+      ->default_str("compute");
+}
+
 void add_device_option(CLI::App& app, Device& device) {
   app.add_option_function<std::string>(
          "--device",

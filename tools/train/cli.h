@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 
+#include "autograd/saved.h"
 #include "engine/dtype.h"
 #include "engine/memory.h"
 #include "tools/train/trainer.h"
@@ -18,6 +19,7 @@ int run_tool(CLI::App& app, int argc, char** argv, const std::function<void()>& 
 void add_train_options(CLI::App& app, TrainOptions& options);
 // --dtype f32|bf16 (f64 is for tests).
 void add_dtype_option(CLI::App& app, DType& dtype);
+void add_activations_option(CLI::App& app, ActivationStorage& storage);
 // --device cpu|cuda. An Error where this build or machine has no CUDA device.
 void add_device_option(CLI::App& app, Device& device);
 // --chat-template FILE.

@@ -62,6 +62,7 @@ MemoryStats measured(const Config& given, const PlanOptions& o, const Settings& 
     if (task == Task::classification) e.class_label = 1;
     if (model->info().encoder_decoder()) e.source_ids = e.ids;
   }
+  const StoreActivations storage(o.activations);
   TrainOptions t;
   t.batch_size = o.batch_size;
   t.max_steps = o.method == "adamix" ? 30 : 3;  // until every expert had its turn
@@ -112,6 +113,22 @@ PlanOptions with(const std::string& method) {
   o.method = method;
   o.batch_size = 3;
   return o;
+}
+
+TEST_CASE("plan: activations in fewer bits, to the byte") {
+  std::vector<int64_t> most;
+  for (const auto storage :
+       {ActivationStorage::compute, ActivationStorage::bf16, ActivationStorage::int8}) {
+    PlanOptions o = with("lora");
+    o.activations = storage;
+    compare("llama", o);
+    o.max_length = 64;
+    const Settings settings = method_settings(find_method("lora"), "", {});
+    most.push_back(plan_memory(tiny("llama"), o, settings)
+                       .stats.peak[static_cast<size_t>(Category::activations)]);
+  }
+  CHECK(most[1] < most[0]);
+  CHECK(most[2] < most[1]);
 }
 
 TEST_CASE("plan: every architecture, to the byte") {

@@ -72,12 +72,13 @@ TEST_CASE("in context: calibration stands behind the record's own examples") {
   const char* texts[] = {"the food was warm", "the soup was cold", "a fine day", "a lost shoe"};
   // Each record is its own nearest example. What another's would make of a choice differs.
   int by_another = 0;
-  for (const auto& [good, bad] : {std::pair{"good", "bad"},
-                                  {"the", "a"},
-                                  {"fine", "cold"},
-                                  {"one", "two"},
-                                  {"red", "blue"},
-                                  {"here", "there"}}) {
+  for (const auto& words : {std::pair{"good", "bad"},
+                            {"the", "a"},
+                            {"fine", "cold"},
+                            {"one", "two"},
+                            {"red", "blue"},
+                            {"here", "there"}}) {
+    const char *const good = words.first, *const bad = words.second;
     o.verbalizer = {{"good", good}, {"bad", bad}};
     const Scores scores = score_in_context(open, dir / "test.tsv", o, {});
     for (size_t i = 0; i < 4; ++i) {
