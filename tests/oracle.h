@@ -1,4 +1,4 @@
-// Reading the reference vectors of tests/oracle and of ../shared/oracle, and packing their padded
+// Reading the reference vectors of tests/vectors and of ../shared/oracle, and packing their padded
 // batches.
 #pragma once
 

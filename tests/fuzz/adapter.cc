@@ -14,7 +14,7 @@ using namespace lk;
 
 const Config& base(char letter) {
   static const auto read = [](const std::string& name) {
-    return Config::load("tests/oracle/peft/base-" + name);
+    return Config::load("tests/vectors/peft/base-" + name);
   };
   static const Config gpt2 = read("gpt2"), llama = read("llama"), bert = read("bert");
   return letter == 'l' ? llama : letter == 'b' ? bert : gpt2;

@@ -12,7 +12,7 @@ constexpr double kLogits = 2e-4, kLoss = 1e-5, kGradient = 2e-3;
 
 void check_case(const std::string& name) {
   CAPTURE(name);
-  const std::filesystem::path folder = "tests/oracle/models/" + name;
+  const std::filesystem::path folder = "tests/vectors/models/" + name;
   const auto vectors = SafetensorsFile::open(folder / "vectors.safetensors");
   const LoadedModel loaded = load_model(folder, {.task = task_of(Config::load(folder))});
   Model& model = *loaded.model;

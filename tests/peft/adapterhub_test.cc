@@ -1,5 +1,5 @@
 // Walks the `adapterhub` cases of a folder of reference vectors (ORACLE_DIR, default
-// ../shared/oracle); skipped when it is not there. Small ones of tests/oracle run always.
+// ../shared/oracle); skipped when it is not there. Small ones of tests/vectors run always.
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
@@ -88,7 +88,7 @@ std::string check_case(const std::filesystem::path& folder, const std::filesyste
 }
 
 TEST_CASE("AdapterHub's adapters, a few of each kind, UniPELT without padding") {
-  const std::filesystem::path root = "tests/oracle/adapterhub";
+  const std::filesystem::path root = "tests/vectors/adapterhub";
   int cases = 0;
   for (const auto& entry : std::filesystem::directory_iterator(root)) {
     const std::string name = entry.path().filename().string();

@@ -13,7 +13,7 @@ namespace lk {
 namespace {
 
 TEST_CASE("adapters shipped from the reference") {
-  const std::filesystem::path root = "tests/oracle/peft";
+  const std::filesystem::path root = "tests/vectors/peft";
   int run = 0;
   for (const auto& folder : std::filesystem::directory_iterator(root)) {
     const std::string name = folder.path().filename().string();

@@ -60,11 +60,11 @@ void check_case(const std::filesystem::path& root, const std::string& name,
 
 TEST_CASE("prefix tuning as HF PEFT saved it") {
   for (const char* type : {"gpt2", "llama", "bert"})
-    check_case("tests/oracle/peft", std::string("prefix-") + type, std::string("base-") + type);
+    check_case("tests/vectors/peft", std::string("prefix-") + type, std::string("base-") + type);
 }
 TEST_CASE("prompt tuning as HF PEFT saved it") {
   for (const char* type : {"gpt2", "llama", "bert"})
-    check_case("tests/oracle/peft", std::string("prompt-") + type, std::string("base-") + type);
+    check_case("tests/vectors/peft", std::string("prompt-") + type, std::string("base-") + type);
 }
 TEST_CASE("prefixes and prompts that encoders made, as HF PEFT saved them") {
   const std::filesystem::path root = test::oracle_folder() / "peft";

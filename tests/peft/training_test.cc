@@ -1,6 +1,6 @@
 // Training runs of the reference with an adapter: losses, gradient norms, final values and, where
-// the case lists them, AdaLoRA's ranks after each step. Those shipped in tests/oracle/training, and
-// those of ORACLE_DIR when it is there.
+// the case lists them, AdaLoRA's ranks after each step. Those shipped in tests/vectors/training,
+// and those of ORACLE_DIR when it is there.
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
@@ -126,7 +126,7 @@ void walk(const std::filesystem::path& root) {
 }
 
 TEST_CASE("training: adapters as the reference trains them") {
-  walk("tests/oracle");
+  walk("tests/vectors");
   const std::filesystem::path root = test::oracle_folder();
   if (std::filesystem::exists(root / "index.json"))
     walk(root);

@@ -198,7 +198,7 @@ void check_case(const nlohmann::json& c, const std::filesystem::path& file) {
 }  // namespace
 
 TEST_CASE("quantization: some reference cases") {
-  const std::filesystem::path folder = "tests/oracle/quantization";
+  const std::filesystem::path folder = "tests/vectors/quantization";
   for (const auto& c : read_json(folder / "index.json"))
     check_case(c, folder / std::filesystem::path(c["vectors"].get<std::string>()).filename());
 }

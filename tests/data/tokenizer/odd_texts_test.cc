@@ -50,7 +50,7 @@ TEST_CASE("tokenizers: odd texts get the reference's ids") {
   const auto vectors = Json::parse(in);
   CHECK(vectors.size() == 6);
   for (const auto& [name, rows] : vectors.items()) {
-    const Tokenizer tokenizer = Tokenizer::load("tests/oracle/tokenizers/" + name);
+    const Tokenizer tokenizer = Tokenizer::load("tests/vectors/tokenizers/" + name);
     CHECK(rows.size() > 20);
     for (const auto& row : rows) {
       CAPTURE(name);

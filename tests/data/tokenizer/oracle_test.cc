@@ -41,7 +41,7 @@ void check_lines(const std::filesystem::path& tokenizer_json,
 TEST_CASE("tokenizers: the reference's lines, exact") {
   for (const char* name : {"wordpiece-trained", "llama3-bpe", "qwen-bpe-nfc", "roberta-bpe",
                            "llama2-byte-fallback", "unigram"}) {
-    const std::filesystem::path folder = "tests/oracle/tokenizers";
+    const std::filesystem::path folder = "tests/vectors/tokenizers";
     check_lines(folder / (std::string(name) + ".tokenizer.json"),
                 folder / (std::string(name) + ".jsonl"));
   }

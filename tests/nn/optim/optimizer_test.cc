@@ -21,7 +21,7 @@ struct Setup {
 
 void check_training(const Setup& s) {
   CAPTURE(s.name);
-  const std::filesystem::path root = "tests/oracle/training";
+  const std::filesystem::path root = "tests/vectors/training";
   const auto vectors = SafetensorsFile::open(root / s.name / "vectors.safetensors");
   const bool classes = s.base == "base-bert";
   LoadedModel loaded =
@@ -32,7 +32,7 @@ void check_training(const Setup& s) {
   std::vector<std::pair<std::string, Parameter*>> trained;
   std::unique_ptr<Method> method;
   if (s.lora) {
-    Settings settings = read_adapter_config("tests/oracle/peft/lora-qv-gpt2").settings;
+    Settings settings = read_adapter_config("tests/vectors/peft/lora-qv-gpt2").settings;
     method = find_method("lora").make(settings);
     method->attach(*loaded.model, 0);
     for (Parameter* p : select_parameters(*loaded.model, *method)) {
