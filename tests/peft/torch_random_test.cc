@@ -22,7 +22,7 @@ TEST_CASE("permutations are those of torch.randperm") {
 TEST_CASE("VeRA's projections are drawn as HF PEFT draws them") {
   const std::filesystem::path folder = "tests/vectors/peft/vera-llama";
   const AdapterConfig config = read_adapter_config(folder);
-  LoadedModel base = load_model("tests/vectors/peft/base-llama", {});
+  LoadedModel base = load_model("tests/vectors/models/llama-gqa", {});
   const auto method = config.info->make(config.settings);
   method->attach(*base.model, 0);
   const auto file = SafetensorsFile::open(folder / "adapter_model.safetensors");
