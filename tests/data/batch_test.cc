@@ -158,7 +158,8 @@ TEST_CASE("classification examples: what cannot be cut, or may not, is named by 
 
 TEST_CASE("batches: an encoder-decoder's sources stand beside its targets, pair by pair") {
   const Tokenizer tokenizer = Tokenizer::load("tests/vectors/tokenizers/unigram.tokenizer.json");
-  const TextData data{"d.jsonl", {{"the people", "some", {"some"}, 1}, {"a", "the way", {}, 2}}};
+  const TextData data{"d.jsonl",
+                      {{"the people", "some", {"some"}, 1}, {"a", "know the way", {}, 2}}};
   EncodeOptions options;
   options.eos_id = 1;
   options.decoder_start_id = 0;

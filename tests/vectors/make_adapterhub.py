@@ -19,7 +19,6 @@ COMPACTER = adapters.CompacterConfig(reduction_factor=3, phm_dim=4)
 CASES = {
     "pfeiffer-bert": adapters.SeqBnConfig(**BOTTLENECK),
     "houlsby-llama": adapters.DoubleSeqBnConfig(**BOTTLENECK),
-    "houlsby-t5": adapters.DoubleSeqBnConfig(**BOTTLENECK),
     "scaled-parallel-learned-llama": adapters.ParBnConfig(reduction_factor=3, scaling="learned"),
     "compacter-bert": COMPACTER,
     "compacter-t5": COMPACTER,
@@ -29,11 +28,8 @@ CASES = {
     "prefix-flat-t5": adapters.PrefixTuningConfig(**PREFIX, flat=True),
     "lora-gpt2": adapters.LoRAConfig(r=2, alpha=8),
     "ia3-gpt2": adapters.IA3Config(),
-    "mam-bert": adapters.MAMConfig(prefix_tuning=adapters.PrefixTuningConfig(**PREFIX),
-                                   adapter=adapters.ParBnConfig(reduction_factor=3)),
     "prompt-bert": adapters.PromptTuningConfig(prompt_length=3),
     "unipelt-bert": UNIPELT,
-    "unipelt-gpt2": UNIPELT,
     "unipelt-llama": UNIPELT,
 }
 
@@ -51,7 +47,7 @@ def make(name, config):
     trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
     tiny.randomise(trained.values())
     # The library's gates average over padding too, which Lorikeet does not compute.
-    vectors = tiny.run(model, tiny.batch(tiny.config(base), length=7, padded="unipelt" not in name))
+    vectors = tiny.run(model, tiny.batch(tiny.config(base), length=6, padded="unipelt" not in name))
     # What T5's adapters share is not in the library's file.
     vectors |= {f"param.{n}": p for n, p in trained.items() if "shared_parameters" in n}
     folder = tiny.ROOT / "adapterhub" / name

@@ -49,7 +49,6 @@ CASES = {
     "qwen3": ("Qwen3ForCausalLM", {**SMALL_LLAMA, "num_hidden_layers": 2, "head_dim": 8}),
     "bert-classification": ("BertForSequenceClassification", BERT),
     "bert-masked-lm": ("BertForMaskedLM", SMALL_BERT),
-    "roberta-classification": ("RobertaForSequenceClassification", ROBERTA),
     "roberta-token-classification": ("RobertaForTokenClassification", ROBERTA),
     "t5-relu-tied": ("T5ForConditionalGeneration", T5),
     "t5-gated-gelu-untied": ("T5ForConditionalGeneration", {**T5, "vocab_size": 32, "num_layers": 1,

@@ -22,12 +22,10 @@ VIRTUAL = {"num_virtual_tokens": 3}
 CASES = {
     "lora-qv-gpt2": (peft.LoraConfig, {**LORA, **GPT2, "target_modules": ["c_attn"]}),
     "lora-qv-llama": (peft.LoraConfig, {**LORA, **QV}),
-    "lora-qv-bert": (peft.LoraConfig, {**LORA, **BERT_QV}),
     "lora-all-rslora-bias-gpt2": (peft.LoraConfig, {**GPT2_ALL, "r": 2, "lora_alpha": 5, "use_rslora": True,
                                                     "bias": "lora_only"}),
     "lora-all-rslora-bias-llama": (peft.LoraConfig, {**LLAMA_ALL, "r": 2, "lora_alpha": 5, "use_rslora": True,
                                                      "bias": "lora_only"}),
-    "lora-layers-to-transform-llama": (peft.LoraConfig, {**LORA, **QV, "layers_to_transform": [1]}),
     "lora-embedding-gpt2": (peft.LoraConfig, {**LORA, **GPT2, "target_modules": ["wte", "c_attn"]}),
     "lora-bias-all-bert": (peft.LoraConfig, {**LORA, **BERT_QV, "r": 2, "bias": "all"}),
     "dora-gpt2": (peft.LoraConfig, {**GPT2_ALL, "r": 2, "lora_alpha": 8, "use_dora": True}),
@@ -77,7 +75,7 @@ def make(name, config, options):
     tiny.seed(name)
     model = peft.get_peft_model(tiny.load(base), config(task_type=task, **options)).eval()
     tiny.randomise(p for p in model.parameters() if p.requires_grad)
-    batch = tiny.batch(tiny.config(base), length=7)
+    batch = tiny.batch(tiny.config(base), length=6)
     folder = tiny.ROOT / "peft" / name
     model.save_pretrained(folder)
     (folder / "README.md").unlink()

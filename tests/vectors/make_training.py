@@ -26,11 +26,11 @@ def sgd(parameters):
 
 
 CASES = {
-    "full-adamw-gpt2": ("gpt2", None, adamw, 12, {"optimizer": ADAMW}),
-    "full-sgd-momentum-bert": ("bert-classification", None, sgd, 12,
+    "full-adamw-gpt2": ("gpt2", None, adamw, 10, {"optimizer": ADAMW}),
+    "full-sgd-momentum-bert": ("bert-classification", None, sgd, 10,
                                {"optimizer": "SGD lr 0.05 momentum 0.9 wd 1e-3, linear warm-up 4"}),
-    "lora-adamw-gpt2": ("gpt2", LORA, adamw, 12, {"optimizer": ADAMW, "adapter": "lora r2 alpha8 c_attn"}),
-    "ia3-adamw-llama": ("llama-gqa", IA3, adamw, 12, {"optimizer": ADAMW, "adapter": "ia3 defaults"}),
+    "lora-adamw-gpt2": ("gpt2", LORA, adamw, 10, {"optimizer": ADAMW, "adapter": "lora r2 alpha8 c_attn"}),
+    "ia3-adamw-llama": ("llama-gqa", IA3, adamw, 10, {"optimizer": ADAMW, "adapter": "ia3 defaults"}),
     "adalora-llama": ("llama-gqa", ADALORA, lambda p: adamw(p, 1e-2), 20,
                       {"optimizer": "AdamW lr 1e-2 wd 0.01, linear warm-up 4; update_and_allocate(step) after "
                                     "the optimizer step, before gradients are cleared",
@@ -50,7 +50,7 @@ def make(name, base, adapter, optimizer, steps, texts):
     schedule = get_linear_schedule_with_warmup(optimizer, 4, steps)
     losses, norms, rates, trace = [], [], [], []
     for step in range(steps):
-        batch = tiny.batch(tiny.config(base), length=7)
+        batch = tiny.batch(tiny.config(base), length=6)
         vectors |= {f"in.{step}.{k}": v for k, v in batch.items()}
         loss = model(**batch).loss
         loss.backward()

@@ -1,4 +1,4 @@
-// Twelve steps of training against torch: losses, gradient norms, final weights.
+// Ten steps of training against torch: losses, gradient norms, final weights.
 #include <doctest/doctest.h>
 
 #include <cmath>
