@@ -30,7 +30,7 @@ class RandLoraPart : public LinearAdapter {
     const int64_t r = a.dim(0);
     lambda_ = place.parameter("randlora_lambda", place.constant({r, n_}, 0));
     gamma_ = place.parameter("randlora_gamma",
-                             place.constant({n_, least_}, 1.0 / static_cast<double>(most_)));
+                             place.constant({n_, least_}, 1.0 / static_cast<double>(least_)));
     for (int64_t k = 0; k < r * n_; ++k) {
       a_rows_.push_back(static_cast<int32_t>(k / n_));
       gamma_rows_.push_back(static_cast<int32_t>(k % n_));
@@ -81,11 +81,13 @@ class RandLora : public LinearMethod {
  protected:
   void begin(Model& model, const Targets& targets) override {
     const int64_t r = settings_.integer("r", 1, 1 << 16);
-    int64_t least = 0, most = 0;
+    // As HF PEFT sizes them: the largest input and the largest output, whichever layers have them.
+    int64_t in = 0, out = 0;
     for (const Linear* l : targets.linears) {
-      least = std::max(least, std::min(l->in_features(), l->out_features()));
-      most = std::max(most, std::max(l->in_features(), l->out_features()));
+      in = std::max(in, l->in_features());
+      out = std::max(out, l->out_features());
     }
+    const int64_t least = std::min(in, out), most = std::max(in, out);
     const DType dtype = model.compute_dtype() == DType::f64 ? DType::f64 : DType::f32;
     Random random(static_cast<uint64_t>(settings_.integer("projection_prng_key", 0, UINT32_MAX)));
     const auto make = [&](const std::string& name, const Shape& shape) {  // of unit variance

@@ -1,4 +1,4 @@
-// Reading the reference vectors of tests/oracle and of ../shared/oracle, and packing their padded
+// Reading the reference vectors of tests/vectors and of ../shared/oracle, and packing their padded
 // batches.
 #pragma once
 
@@ -50,13 +50,15 @@ double max_magnitude(const Tensor& a);
 // One entry of index.json.
 struct OracleCase {
   std::string topic, name;
-  std::filesystem::path folder, vectors;       // `dir` and `vectors`
-  double logits = 0, loss = 0, grad_rel = 0;   // tolerances; 0 where the index has none
-  std::shared_ptr<const nlohmann::json> json;  // the whole entry
+  std::filesystem::path root;                   // of the index
+  std::filesystem::path folder, base, vectors;  // `dir`, `base` and `vectors`
+  double logits = 0, loss = 0, grad_rel = 0;    // tolerances; 0 where the index has none
+  std::shared_ptr<const nlohmann::json> json;   // the whole entry
 };
 // ORACLE_DIR, by default ../shared/oracle.
 std::filesystem::path oracle_folder();
-// The cases of a topic; empty when there is no folder.
+// The cases of a topic in tests/vectors, and in oracle_folder(); where that is not there it says
+// `skipped`.
 std::vector<OracleCase> oracle_cases(const std::string& topic);
 
 // A comparison within a case: what, how far off, what is allowed.
@@ -67,7 +69,7 @@ struct Comparison {
 };
 // Runs `check` on every case of the topic and prints a line for each: its name, the comparison that
 // comes nearest to its tolerance or goes beyond it, pass or fail; what `check` throws is a failure.
-// Without a folder it says `skipped`. Returns the number of failures.
+// Returns the number of failures.
 int walk_oracle(const std::string& topic,
                 const std::function<std::vector<Comparison>(const OracleCase&)>& check);
 

@@ -119,7 +119,7 @@ TEST_CASE("examples: loss on the answer only, long ones refused by line or cut")
 
 TEST_CASE("classification examples are cut as transformers cuts them (truncation=True)") {
   const Tokenizer tokenizer =
-      Tokenizer::load("tests/oracle/tokenizers/wordpiece-trained.tokenizer.json");
+      Tokenizer::load("tests/vectors/tokenizers/wordpiece-trained.tokenizer.json");
   const auto cases = read_json("tests/data/vectors/truncation.json");
   REQUIRE(cases.size() == 49);
   for (const auto& c : cases) {
@@ -138,7 +138,7 @@ TEST_CASE("classification examples are cut as transformers cuts them (truncation
 
 TEST_CASE("classification examples: what cannot be cut, or may not, is named by its line") {
   const Tokenizer tokenizer =
-      Tokenizer::load("tests/oracle/tokenizers/wordpiece-trained.tokenizer.json");
+      Tokenizer::load("tests/vectors/tokenizers/wordpiece-trained.tokenizer.json");
   const ClassData data{"d.tsv", {{"x", "it was a cold day", "and it rained", 3}}, true};
   EncodeOptions options;
   const auto encode = [&] {
@@ -157,8 +157,9 @@ TEST_CASE("classification examples: what cannot be cut, or may not, is named by 
 }
 
 TEST_CASE("batches: an encoder-decoder's sources stand beside its targets, pair by pair") {
-  const Tokenizer tokenizer = Tokenizer::load("tests/oracle/tokenizers/unigram.tokenizer.json");
-  const TextData data{"d.jsonl", {{"the people", "some", {"some"}, 1}, {"a", "the way", {}, 2}}};
+  const Tokenizer tokenizer = Tokenizer::load("tests/vectors/tokenizers/unigram.tokenizer.json");
+  const TextData data{"d.jsonl",
+                      {{"the people", "some", {"some"}, 1}, {"a", "know the way", {}, 2}}};
   EncodeOptions options;
   options.eos_id = 1;
   options.decoder_start_id = 0;

@@ -37,7 +37,7 @@ TEST_CASE("tagged: the first piece of a token carries its tag") {
   for (const char* name : {"wordpiece-trained", "roberta-bpe"}) {
     CAPTURE(name);
     const Tokenizer tokenizer =
-        Tokenizer::load(std::string("tests/oracle/tokenizers/") + name + ".tokenizer.json");
+        Tokenizer::load(std::string("tests/vectors/tokenizers/") + name + ".tokenizer.json");
     const TaggedExample e = encode_tagged(tokenizer, data, data.sentences[0], labels, {});
     REQUIRE(e.pieces_of.size() == 3);
     CHECK(e.pieces_of[0] > 1);

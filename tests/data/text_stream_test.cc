@@ -9,7 +9,7 @@ namespace lk {
 namespace {
 
 Tokenizer byte_level() {
-  return Tokenizer::load("tests/oracle/tokenizers/roberta-bpe.tokenizer.json");
+  return Tokenizer::load("tests/vectors/tokenizers/roberta-bpe.tokenizer.json");
 }
 
 bool whole_characters(const std::string& s) {

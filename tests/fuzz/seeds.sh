@@ -9,19 +9,19 @@ cp -r tests/fuzz/seeds/. "$out"
 cp tests/engine/files/torch/*.bin "$out/torch_file"
 
 n=0
-for file in data/base/config.json $(find tests/oracle -name config.json); do
+for file in data/base/config.json $(find tests/vectors -name config.json); do
   n=$((n + 1))
   cp "$file" "$out/config/$n"
 done
 
 # A header and its data, without the length (see safetensors_of), and one file as it is.
-for file in $(find tests/oracle -name '*.safetensors' -size -6k); do
+for file in $(find tests/vectors -name '*.safetensors' -size -6k); do
   n=$((n + 1))
   tail -c +9 "$file" > "$out/safetensors/$n"
 done
 cp "$file" "$out/safetensors/whole"
 
-for config in tests/oracle/peft/*/adapter_config.json tests/oracle/adapterhub/*/adapter_config.json; do
+for config in tests/vectors/peft/*/adapter_config.json tests/vectors/adapterhub/*/adapter_config.json; do
   folder=$(dirname "$config")
   tensors=$(find "$folder" -name 'adapter*.safetensors')
   base=${folder##*-}

@@ -14,7 +14,7 @@
 namespace lk {
 namespace {
 
-const std::filesystem::path kModels = "tests/oracle/models";
+const std::filesystem::path kModels = "tests/vectors/models";
 
 std::string refusal(const std::string& model, const std::string& key, const nlohmann::json& value) {
   nlohmann::json json = read_json(kModels / model / "config.json");

@@ -16,7 +16,7 @@ namespace {
 TEST_CASE("generate: greedily and with three beams what transformers writes") {
   for (const char* name : {"gpt2", "qwen3", "t5-relu-tied"}) {
     CAPTURE(name);
-    const std::filesystem::path folder = std::filesystem::path("tests/oracle/models") / name;
+    const std::filesystem::path folder = std::filesystem::path("tests/vectors/models") / name;
     const auto vectors = SafetensorsFile::open(folder / "vectors.safetensors");
     const LoadedModel loaded = load_model(folder, {});
     const test::OracleBatch batch = test::read_batch(*vectors, "in.", loaded.model->info());

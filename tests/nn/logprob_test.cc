@@ -10,7 +10,7 @@
 namespace lk {
 namespace {
 
-const char* kModels[] = {"tests/oracle/models/gpt2", "tests/oracle/models/llama-gqa"};
+const char* kModels[] = {"tests/vectors/models/gpt2", "tests/vectors/models/llama-gqa"};
 
 TEST_CASE("log-probabilities: a continuation's is minus the loss of its tokens") {
   for (const char* folder : kModels) {

@@ -1,9 +1,8 @@
-// Every model of the reference's index: logits, loss, the gradient of every parameter, and what
-// generation writes.
+// Every model of the reference's indices: logits, loss, the gradient of every parameter (with
+// gradient checkpointing too), and what generation writes.
 #include <doctest/doctest.h>
 
-#include <map>
-#include <nlohmann/json.hpp>
+#include <set>
 
 #include "tests/oracle.h"
 
@@ -11,6 +10,31 @@ namespace lk {
 namespace {
 
 using test::Comparison;
+
+// The loss and the gradient of every parameter.
+void add_gradients(Model& model, const test::OracleBatch& batch, const SafetensorsFile& vectors,
+                   const test::OracleCase& c, std::vector<Comparison>& out) {
+  model.visit_parameters([](Parameter& p) { p.var.set_grad({}); });
+  const Var loss = test::mean_loss(model, batch);
+  out.push_back({"loss", std::abs(loss.value().item() - vectors.get("out.loss").item()), c.loss});
+  backward(loss);
+  model.visit_parameters([&](Parameter& p) {
+    const std::string key = "grad." + p.name;
+    require(vectors.has(key), "'{}' has no '{}'", c.vectors.string(), key);
+    require(p.var.grad().defined(), "{} has no gradient", p.name);
+    const Tensor expected = vectors.get(key);
+    double size = test::max_magnitude(expected);
+    // A key bias moves all scores of a query alike: its gradient is 0 but for rounding, which is
+    // held against the gradient of the weight beside it.
+    for (const char* bias : {"key.bias", "k_proj.bias"}) {
+      const size_t at = key.rfind(bias);
+      if (at == std::string::npos) continue;
+      const std::string weight = key.substr(0, key.size() - 4) + "weight";
+      if (vectors.has(weight)) size = std::max(size, test::max_magnitude(vectors.get(weight)));
+    }
+    out.push_back({p.name, test::max_difference(p.var.grad(), expected) / size, c.grad_rel});
+  });
+}
 
 std::vector<Comparison> check(const test::OracleCase& c) {
   const auto vectors = SafetensorsFile::open(c.vectors);
@@ -38,30 +62,18 @@ std::vector<Comparison> check(const test::OracleCase& c) {
     else
       fail("'{}' is not known", name);
   }
-  model.visit_parameters([](Parameter& p) { p.make_trainable(); });
-  const Var loss = test::mean_loss(model, batch);
-  out.push_back({"loss", std::abs(loss.value().item() - vectors->get("out.loss").item()), c.loss});
-  backward(loss);
-  std::map<std::string, bool> seen;
+  std::set<std::string> parameters;
   model.visit_parameters([&](Parameter& p) {
-    const std::string key = "grad." + p.name;
-    require(vectors->has(key), "'{}' has no '{}'", c.vectors.string(), key);
-    require(p.var.grad().defined(), "{} has no gradient", p.name);
-    seen[key] = true;
-    const Tensor expected = vectors->get(key);
-    double size = test::max_magnitude(expected);
-    // A key bias moves all scores of a query alike: its gradient is 0 but for rounding, which is
-    // held against the gradient of the weight beside it.
-    for (const char* bias : {"key.bias", "k_proj.bias"}) {
-      const size_t at = key.rfind(bias);
-      if (at == std::string::npos) continue;
-      const std::string weight = key.substr(0, key.size() - 4) + "weight";
-      if (vectors->has(weight)) size = std::max(size, test::max_magnitude(vectors->get(weight)));
-    }
-    out.push_back({p.name, test::max_difference(p.var.grad(), expected) / size, c.grad_rel});
+    p.make_trainable();
+    parameters.insert(p.name);
   });
+  for (const bool checkpointing : {false, true}) {
+    model.gradient_checkpointing = checkpointing;
+    add_gradients(model, batch, *vectors, c, out);
+  }
   for (const std::string& name : vectors->names())
-    require(name.rfind("grad.", 0) != 0 || seen.count(name) > 0, "'{}' is no parameter here", name);
+    require(name.rfind("grad.", 0) != 0 || parameters.count(name.substr(5)) > 0,
+            "'{}' is no parameter here", name);
   return out;
 }
 

@@ -12,7 +12,7 @@
 namespace lk {
 namespace {
 
-const std::filesystem::path kModel = "tests/oracle/peft/base-gpt2";
+const std::filesystem::path kModel = "tests/vectors/models/gpt2";
 
 std::vector<NamedTensor> tensors_of(const std::filesystem::path& file) {
   std::vector<NamedTensor> out;
@@ -65,7 +65,7 @@ TEST_CASE("weight files: a folder with pytorch_model.bin, whole or in shards") {
 TEST_CASE("weight files: shards are no larger than asked, and what an earlier save left goes") {
   const test::TempDir dir;
   const LoadedModel loaded = load_model(kModel, {});
-  const int64_t most = 8000;
+  const int64_t most = 3000;
   const auto shards = [&] {
     int count = 0;
     for (const auto& entry : std::filesystem::directory_iterator(dir.path()))
@@ -135,7 +135,7 @@ TEST_CASE("weight files: tensors that are not aligned in the file, larger than a
 TEST_CASE(
     "weight files: an adapter_model.bin is read where there is no adapter_model.safetensors") {
   const test::TempDir dir;
-  const std::filesystem::path adapter = "tests/oracle/peft/lora-qv-gpt2";
+  const std::filesystem::path adapter = "tests/vectors/peft/lora-qv-gpt2";
   std::filesystem::copy_file(adapter / "adapter_config.json", dir / "adapter_config.json");
   test::write_file(dir / "adapter_model.bin",
                    test::torch_file_of(tensors_of(adapter / "adapter_model.safetensors")));

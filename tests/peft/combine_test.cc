@@ -1,4 +1,4 @@
-// Adapters combined into one, held to HF PEFT's add_weighted_adapter (tests/oracle/combine).
+// Adapters combined into one, held to HF PEFT's add_weighted_adapter (tests/vectors/combine).
 #include "peft/combine.h"
 
 #include <doctest/doctest.h>
@@ -15,7 +15,7 @@
 namespace lk {
 namespace {
 
-const std::filesystem::path kRoot = "tests/oracle/combine";
+const std::filesystem::path kRoot = "tests/vectors/combine";
 
 Tensor product(const Tensor& b, const Tensor& a) {
   Tensor out = Tensor::zeros({b.dim(0), a.dim(1)}, DType::f32);
@@ -120,8 +120,8 @@ TEST_CASE("what cannot be combined is an error that says why") {
   has(error({kRoot / "a", kRoot / "b"}, {1.0, 1.0}), "needs a density");
   o.type = "cat";
   has(error({kRoot / "a", kRoot / "b", kRoot / "d"}, {1.0, 1.0, 1.0}), "above that of a layer");
-  has(error({kRoot / "a", "tests/oracle/peft/ia3-llama"}, {1.0, 1.0}), "only LoRA");
-  has(error({kRoot / "a", "tests/oracle/peft/lora-all-rslora-bias-gpt2"}, {1.0, 1.0}), "base");
+  has(error({kRoot / "a", "tests/vectors/peft/ia3-llama"}, {1.0, 1.0}), "only LoRA");
+  has(error({kRoot / "a", "tests/vectors/peft/lora-all-rslora-bias-gpt2"}, {1.0, 1.0}), "base");
 }
 
 }  // namespace

@@ -13,14 +13,15 @@ namespace lk {
 namespace {
 
 Settings lora_settings(const char* targets) {
-  Settings s = read_adapter_config("tests/oracle/peft/lora-qv-llama").settings;
+  Settings s = read_adapter_config("tests/vectors/peft/lora-qv-llama").settings;
   s.set("target_modules", targets);
   return s;
 }
 
 TEST_CASE("lora: a new adapter changes no bit of the base's result") {
-  LoadedModel base = load_model("tests/oracle/peft/base-llama", {});
-  const auto vectors = SafetensorsFile::open("tests/oracle/peft/lora-qv-llama/vectors.safetensors");
+  LoadedModel base = load_model("tests/vectors/models/llama-gqa", {});
+  const auto vectors =
+      SafetensorsFile::open("tests/vectors/peft/lora-qv-llama/vectors.safetensors");
   const test::OracleBatch batch = test::read_batch(*vectors, "in.");
   const double before = test::mean_loss(*base.model, batch).value().item();
   const auto method = find_method("lora").make(lora_settings("all-linear"));
@@ -31,13 +32,13 @@ TEST_CASE("lora: a new adapter changes no bit of the base's result") {
   method->visit([&](Parameter& p) { count += p.shape.numel(); });
   int64_t expected = 0;
   base.model->visit_linears([&](Linear& l) {
-    if (l.role() != Role::head) expected += 4 * (l.in_features() + l.out_features());
+    if (l.role() != Role::head) expected += 2 * (l.in_features() + l.out_features());
   });
   CHECK(count == expected);
 }
 
 TEST_CASE("lora: targets that match nothing list the near names") {
-  LoadedModel base = load_model("tests/oracle/peft/base-llama", {});
+  LoadedModel base = load_model("tests/vectors/models/llama-gqa", {});
   const auto method = find_method("lora").make(lora_settings("q_prj"));
   const std::string message = test::error_of([&] { method->attach(*base.model, 0); });
   CHECK(message.find("'q_prj' matches no linear layer") != std::string::npos);
@@ -45,22 +46,22 @@ TEST_CASE("lora: targets that match nothing list the near names") {
 }
 
 TEST_CASE("lora: an adapter of another shape or model is refused by name") {
-  LoadedModel gpt2 = load_model("tests/oracle/peft/base-gpt2", {});
-  const std::filesystem::path llama = "tests/oracle/peft/lora-qv-llama";
+  LoadedModel gpt2 = load_model("tests/vectors/models/gpt2", {});
+  const std::filesystem::path llama = "tests/vectors/peft/lora-qv-llama";
   const std::string wrong =
       test::error_of([&] { load_adapter(llama, read_adapter_config(llama), *gpt2.model); });
   CHECK(wrong.find("matches no linear layer") != std::string::npos);
   AdapterConfig other = read_adapter_config(llama);
   other.settings.set("r", 5);
-  LoadedModel base = load_model("tests/oracle/peft/base-llama", {});
+  LoadedModel base = load_model("tests/vectors/models/llama-gqa", {});
   const std::string shape = test::error_of([&] { load_adapter(llama, other, *base.model); });
-  CHECK(shape.find("lora_A.weight' is [4, 32]") != std::string::npos);
-  CHECK(shape.find("[5, 32]") != std::string::npos);
+  CHECK(shape.find("lora_A.weight' is [2, 16]") != std::string::npos);
+  CHECK(shape.find("[5, 16]") != std::string::npos);
 }
 
 TEST_CASE("bitfit selects biases, full everything") {
-  LoadedModel base = load_model("tests/oracle/peft/base-gpt2", {});
-  const Settings none = read_adapter_config("tests/oracle/peft/lora-qv-gpt2").settings;
+  LoadedModel base = load_model("tests/vectors/models/gpt2", {});
+  const Settings none = read_adapter_config("tests/vectors/peft/lora-qv-gpt2").settings;
   const auto bitfit = find_method("bitfit").make(none);
   bitfit->attach(*base.model, 0);
   size_t all = 0;
@@ -74,7 +75,7 @@ TEST_CASE("bitfit selects biases, full everything") {
 }
 
 TEST_CASE("lora: rank and alpha patterns, layers, exclusions") {
-  LoadedModel base = load_model("tests/oracle/peft/base-llama", {});
+  LoadedModel base = load_model("tests/vectors/models/llama-gqa", {});
   const auto method = test::method_of("lora", R"({"r": 4, "target_modules": ["q_proj", "v_proj"],
       "rank_pattern": {"layers.1.self_attn.q_proj": 2, "v_proj": 3}, "exclude_modules": ["layers.0.self_attn.q_proj"]})");
   method->attach(*base.model, 0);
@@ -86,7 +87,7 @@ TEST_CASE("lora: rank and alpha patterns, layers, exclusions") {
   CHECK(ranks == std::map<std::string, int64_t>{{front + "0.self_attn.v" + back, 3},
                                                 {front + "1.self_attn.q" + back, 2},
                                                 {front + "1.self_attn.v" + back, 3}});
-  LoadedModel other = load_model("tests/oracle/peft/base-llama", {});
+  LoadedModel other = load_model("tests/vectors/models/llama-gqa", {});
   const auto one =
       test::method_of("lora", R"({"layers_to_transform": 1, "layers_pattern": "layers"})");
   one->attach(*other.model, 0);
@@ -95,7 +96,7 @@ TEST_CASE("lora: rank and alpha patterns, layers, exclusions") {
 
 TEST_CASE("lora: settings that cannot be are refused by name") {
   const auto refused = [](const std::string& settings) {
-    LoadedModel base = load_model("tests/oracle/peft/base-gpt2", {});
+    LoadedModel base = load_model("tests/vectors/models/gpt2", {});
     return test::error_of([&] {
       const auto method = test::method_of("lora", settings);
       method->attach(*base.model, 0);
@@ -106,7 +107,7 @@ TEST_CASE("lora: settings that cannot be are refused by name") {
     CAPTURE(message);
     CHECK(message.find(words) != std::string::npos);
   };
-  has(refused(R"({"r": 33})"), "the rank 33 of 'transformer.h.0.attn.c_attn' is outside 1..32");
+  has(refused(R"({"r": 13})"), "the rank 13 of 'transformer.h.0.attn.c_attn' is outside 1..12");
   has(refused(R"({"target_modules": ["c_attn", "c_atn"]})"), "'c_atn' matches no linear layer");
   has(refused(R"({"layers_to_transform": [0, 7]})"), "names layer 7; the targets have 0..1");
   has(refused(R"({"exclude_modules": ["c_attn"]})"), "exclude_modules leaves no target");
@@ -117,7 +118,7 @@ TEST_CASE("lora: settings that cannot be are refused by name") {
 }
 
 TEST_CASE("lora: an embedding that is the output layer too is not merged") {
-  LoadedModel base = load_model("tests/oracle/peft/base-gpt2", {});
+  LoadedModel base = load_model("tests/vectors/models/gpt2", {});
   const auto method = test::method_of("lora", R"({"target_modules": ["wte"], "r": 2})");
   method->attach(*base.model, 0);
   const std::string message = test::error_of([&] { method->merge(*base.model); });
@@ -125,7 +126,7 @@ TEST_CASE("lora: an embedding that is the output layer too is not merged") {
 }
 
 TEST_CASE("lora+: B has a learning rate of its own") {
-  LoadedModel base = load_model("tests/oracle/peft/base-gpt2", {});
+  LoadedModel base = load_model("tests/vectors/models/gpt2", {});
   const auto method = test::method_of("lora", R"({"loraplus_lr_ratio": 16})");
   method->attach(*base.model, 0);
   const auto groups = parameter_groups(select_parameters(*base.model, *method), *method, 0.01);

@@ -1,7 +1,5 @@
 #include "tests/peft/oracle_case.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -10,9 +8,7 @@
 #include <set>
 
 #include "autograd/ops.h"
-#include "engine/files/json.h"
 #include "peft/adapter_files.h"
-#include "tests/oracle.h"
 #include "tests/support.h"
 #include "tests/tiny_models.h"
 
@@ -86,14 +82,11 @@ std::string file_spelling(std::string name) {
   return name;
 }
 
-struct Gradients {
-  double error = 0;  // the largest of the difference over the tensor's largest magnitude
-  size_t not_in_file = 0;
-};
-
-// Each trained parameter takes the reference gradient of its name; where exactly as many are left
-// over on both sides, they pair by shape (a name that differs between file and memory).
-Gradients compare_gradients(const Case& c, const std::vector<Parameter*>& trained) {
+// The largest difference of a trained parameter's gradient over the tensor's largest magnitude.
+// Each takes the reference gradient of its name; where exactly as many are left over on both sides,
+// they pair by shape (a name that differs between file and memory). What the reference trains
+// beyond that must be missing in its file (the encoder behind saved prompt embeddings).
+double gradient_error(const Case& c, const std::vector<Parameter*>& trained) {
   std::map<std::string, std::string> reference;  // spelling in the file to key
   double largest = 1e-30;
   for (const std::string& key : c.vectors->names()) {
@@ -101,17 +94,18 @@ Gradients compare_gradients(const Case& c, const std::vector<Parameter*>& traine
     reference[file_spelling(key.substr(5))] = key;
     largest = std::max(largest, max_magnitude(c.vectors->get(key)));
   }
-  Gradients out;
+  double error = 0;
   const auto compare = [&](const Parameter& p, const std::string& key) {
     if (!p.var.grad().defined()) {
-      out.error = kInfinity;
+      error = kInfinity;
       return;
     }
     const Tensor g = c.vectors->get(key);
-    // A gradient far below all others is the rounding of what is 0 (a key's bias moves all scores
-    // of a query alike).
-    const double scale = std::max(max_magnitude(g), 1e-5 * largest);
-    out.error = std::max(out.error, max_difference(p.var.grad(), g) / scale);
+    // A gradient far below all others is rounding. That of a key's bias is the rounding of what is
+    // 0, as the bias moves all scores of a query alike: some 1e-7 of the largest.
+    const bool zero = p.name.ends_with("key.bias") || p.name.ends_with("k_proj.bias");
+    const double scale = std::max(max_magnitude(g), (zero ? 1e-4 : 1e-5) * largest);
+    error = std::max(error, max_difference(p.var.grad(), g) / scale);
   };
   std::set<std::string> model_names;
   c.model().visit_parameters([&](Parameter& p) { model_names.insert(p.name); });
@@ -133,21 +127,16 @@ Gradients compare_gradients(const Case& c, const std::vector<Parameter*>& traine
       const auto found = std::find_if(reference.begin(), reference.end(), [&](const auto& r) {
         return c.vectors->shape(r.second).numel() == p->shape.numel();
       });
-      if (found == reference.end()) {
-        out.error = kInfinity;
-        return out;
-      }
+      if (found == reference.end()) return kInfinity;
       compare(*p, found->second);
       reference.erase(found);
     }
-    return out;
+    return error;
   }
-  // What is left must be what the file does not hold.
   const auto file = SafetensorsFile::open(c.folder / "adapter_model.safetensors");
   for (const auto& [name, key] : reference)
-    if (file->has(name)) out.error = kInfinity;
-  out.not_in_file = reference.size();
-  return out;
+    if (file->has(name)) return kInfinity;
+  return error;
 }
 
 // 0 when saving writes what was read, else the number of tensors that differ.
@@ -166,53 +155,23 @@ double resaved_difference(const Case& c) {
 
 }  // namespace
 
-bool OracleOutcome::passed() const {
-  return !checks.empty() &&
-         std::all_of(checks.begin(), checks.end(), [](const Check& c) { return c.passed(); });
-}
-
-std::string OracleOutcome::line() const {
-  std::string out;
-  for (const Check& c : checks)
-    out += fmt::format("{}{} {:.1e}/{:.0e}{}", out.empty() ? "" : ", ", c.what, c.error,
-                       c.tolerance, c.passed() ? "" : " FAILS");
-  if (not_in_file > 0) out += fmt::format(" ({} gradients not in the file)", not_in_file);
-  return out;
-}
-
-std::string unsupported(const std::filesystem::path& adapter, const std::filesystem::path& base) {
-  const auto type = read_json(adapter / "adapter_config.json").at("peft_type").get<std::string>();
-  const auto& known = methods();
-  if (std::none_of(known.begin(), known.end(),
-                   [&](const MethodInfo& m) { return m.peft_type == type; }))
-    return "method " + type;
-  const Config config = Config::load(base);
-  const std::string model = config.string("model_type", "");
-  const auto models = known_model_types();
-  if (std::find(models.begin(), models.end(), model) == models.end()) return "model " + model;
-  return "";
-}
-
-OracleOutcome check_adapter(const std::filesystem::path& adapter, const std::filesystem::path& base,
-                            const OracleTolerance& tolerance) {
-  const Case c = open_case(adapter, base);
-  OracleOutcome out;
+std::vector<Comparison> check_adapter(const OracleCase& given) {
+  const Case c = open_case(given.folder, given.base);
+  std::vector<Comparison> out;
   const Tensor logits = logits_of(c);
-  out.checks.push_back({"logits", logits_error(c, logits), tolerance.logits});
+  out.push_back({"logits", logits_error(c, logits), given.logits});
 
   const auto trained = select_parameters(c.model(), *c.method);
   Var loss = mean_loss(c.model(), c.batch);
   if (const Var term = c.method->penalty(); term.defined()) loss = add(loss, term);
   const double expected = c.vectors->get("out.loss").item();
-  out.checks.push_back({"loss", std::abs(loss.value().item() - expected), tolerance.loss});
+  out.push_back({"loss", std::abs(loss.value().item() - expected), given.loss});
   backward(loss);
-  const Gradients gradients = compare_gradients(c, trained);
-  out.checks.push_back({"gradients", gradients.error, tolerance.gradient});
-  out.not_in_file = gradients.not_in_file;
-  out.checks.push_back({"saved", resaved_difference(c), 0});
+  out.push_back({"gradients", gradient_error(c, trained), given.grad_rel});
+  out.push_back({"saved", resaved_difference(c), 0});
 
-  if (!std::filesystem::exists(adapter / "merged.safetensors")) return out;
-  const auto merged = SafetensorsFile::open(adapter / "merged.safetensors");
+  if (!std::filesystem::exists(c.folder / "merged.safetensors")) return out;
+  const auto merged = SafetensorsFile::open(c.folder / "merged.safetensors");
   std::vector<Tensor> before;
   c.model().visit_parameters([&](Parameter& p) { before.push_back(p.var.value().clone()); });
   c.method->merge(c.model());
@@ -224,15 +183,16 @@ OracleOutcome check_adapter(const std::filesystem::path& adapter, const std::fil
     error = std::max(error, max_difference(p.var.value(), merged->get(p.name)));
   });
   if (compared != merged->names().size()) error = kInfinity;
-  out.checks.push_back({"merged", error, tolerance.merged});
-  out.checks.push_back(
-      {"merged logits", max_difference(logits_of(c), logits), tolerance.merged_logits});
+  out.push_back({"merged", error, 1e-5});
+  // The reference's own merge moves its logits as far; ours may add the rounding of another order.
+  const double moved = given.json->value("merge_max_diff", 0.0);
+  out.push_back({"merged logits", max_difference(logits_of(c), logits), 2e-5 + 2 * moved});
   c.method->unmerge(c.model());
   size_t at = 0, different = same_bits(logits_of(c), logits) ? 0 : 1;
   c.model().visit_parameters([&](Parameter& p) {
     if (!same_bits(p.var.value(), before[at++])) ++different;
   });
-  out.checks.push_back({"unmerged", static_cast<double>(different), 0});
+  out.push_back({"unmerged", static_cast<double>(different), 0});
   return out;
 }
 

@@ -20,9 +20,9 @@ TEST_CASE("permutations are those of torch.randperm") {
 
 // HF PEFT drew these with uniform_ under projection_prng_key and wrote them.
 TEST_CASE("VeRA's projections are drawn as HF PEFT draws them") {
-  const std::filesystem::path folder = "tests/oracle/peft/vera-llama";
+  const std::filesystem::path folder = "tests/vectors/peft/vera-llama";
   const AdapterConfig config = read_adapter_config(folder);
-  LoadedModel base = load_model("tests/oracle/peft/base-llama", {});
+  LoadedModel base = load_model("tests/vectors/models/llama-gqa", {});
   const auto method = config.info->make(config.settings);
   method->attach(*base.model, 0);
   const auto file = SafetensorsFile::open(folder / "adapter_model.safetensors");

@@ -1,6 +1,6 @@
 // Training runs of the reference with an adapter: losses, gradient norms, final values and, where
-// the case lists them, AdaLoRA's ranks after each step. Those shipped in tests/oracle/training, and
-// those of ORACLE_DIR when it is there.
+// the case lists them, AdaLoRA's ranks after each step. Those shipped in tests/vectors/training,
+// and those of ORACLE_DIR when it is there.
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
@@ -10,7 +10,6 @@
 #include <set>
 
 #include "autograd/ops.h"
-#include "engine/files/json.h"
 #include "nn/optim/optimizer.h"
 #include "tests/oracle.h"
 #include "tests/peft/contract.h"
@@ -47,9 +46,10 @@ std::unique_ptr<Method> method_from(const std::string& text, const SafetensorsFi
   return test::method_of(name, settings.dump());
 }
 
-void check_run(const std::filesystem::path& root, const json& entry) {
-  const auto vectors = SafetensorsFile::open(root / entry.at("vectors").get<std::string>());
-  LoadedModel loaded = load_model(root / entry.at("base").get<std::string>(), {});
+void check_run(const test::OracleCase& c) {
+  const json& entry = *c.json;
+  const auto vectors = SafetensorsFile::open(c.vectors);
+  LoadedModel loaded = load_model(c.base, {});
   const auto method = method_from(entry.at("adapter").get<std::string>(), *vectors);
   method->attach(*loaded.model, 0);
   std::vector<std::pair<std::string, Parameter*>> trained;  // with the reference's name
@@ -77,7 +77,8 @@ void check_run(const std::filesystem::path& root, const json& entry) {
     CAPTURE(step);
     double total = 0;
     for (int64_t i = 0; i < accumulate; ++i) {
-      const auto batch = test::read_batch(*vectors, fmt::format("in.{}.", step * accumulate + i));
+      const auto batch = test::read_batch(*vectors, fmt::format("in.{}.", step * accumulate + i),
+                                          loaded.model->info());
       const Var loss = test::mean_loss(*loaded.model, batch);
       total += loss.value().item() / static_cast<double>(accumulate);
       backward(scale(loss, 1.0f / static_cast<float>(accumulate)));
@@ -113,29 +114,16 @@ void check_run(const std::filesystem::path& root, const json& entry) {
     CHECK(test::max_difference(p->var.value(), expected) <=
           final_rel * test::max_magnitude(expected));
   }
-  fmt::print("{:34} largest error of a loss {:.1e}/{:.0e}\n", entry.at("name").get<std::string>(),
-             worst, tolerance);
-}
-
-void walk(const std::filesystem::path& root) {
-  const json index = read_json(root / "index.json");
-  for (const auto& entry : index.at("cases")) {
-    if (entry.at("topic") != "training" || !entry.contains("adapter")) continue;
-    const Config config = Config::load(root / entry.at("base").get<std::string>());
-    if (config.string("model_type", "") == "t5") continue;  // encoder and decoder: not packed here
-    const auto name = entry.at("name").get<std::string>();
-    CAPTURE(name);
-    check_run(root, entry);
-  }
+  fmt::print("oracle training {}: largest error of a loss {:.1e} of {:.0e}\n", c.name, worst,
+             tolerance);
 }
 
 TEST_CASE("training: adapters as the reference trains them") {
-  walk("tests/oracle");
-  const std::filesystem::path root = test::oracle_folder();
-  if (std::filesystem::exists(root / "index.json"))
-    walk(root);
-  else
-    fmt::print("skipped: there is no {} (set ORACLE_DIR)\n", (root / "index.json").string());
+  for (const test::OracleCase& c : test::oracle_cases("training")) {
+    if (!c.json->contains("adapter")) continue;  // optimizer_test.cc has some without
+    CAPTURE(c.vectors.string());
+    check_run(c);
+  }
 }
 
 }  // namespace

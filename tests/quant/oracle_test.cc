@@ -1,11 +1,9 @@
-// The topic `quantization` of the reference vectors, bytes, codes and restored values to the bit:
-// some cases that lie here, and all of the folder that ORACLE_DIR names, a line each. A kind of
-// case that is not known is a failure.
+// The topic `quantization` of the reference's indices, bytes, codes and restored values to the bit,
+// a line each. A kind of case that is not known is a failure.
 #include <nlohmann/json.hpp>
 
 #include "autograd/ops.h"
 #include "engine/cpu.h"
-#include "engine/files/json.h"
 #include "engine/kernels/blockwise.h"
 #include "nn/optim/optimizer.h"
 #include "quant/bnb_files.h"
@@ -155,8 +153,8 @@ void check_saved(const nlohmann::json& c, const std::filesystem::path& file,
   }
 }
 
-// Eight updates of one tensor with the settings of the reference: lr 0.01 and the optimizer's own
-// defaults in bitsandbytes.
+// Updates of one tensor with the settings of the reference: lr 0.01 and the optimizer's own
+// defaults in bitsandbytes. What it was after an update is there for some of them.
 void check_optimizer(const std::string& name, const nlohmann::json& c, const SafetensorsFile& v) {
   OptimizerConfig config;
   config.name = name == "Lion8bit"    ? "lion8bit"
@@ -166,15 +164,19 @@ void check_optimizer(const std::string& name, const nlohmann::json& c, const Saf
   if (name == "Lion8bit") config.beta2 = 0.99, weight_decay = 0;
   const TempDir folder;
   config.page_file = folder / "pages";
-  const Var p = Var::leaf(v.get("start").clone());
+  const Var p = Var::leaf(v.get("start").to(DType::f32).clone());
   const auto optimizer = make_optimizer(config, {{{{"p", p}}, 1.0, weight_decay}});
+  int compared = 0;
   for (int i = 0; v.has("grad." + std::to_string(i)); ++i) {
-    p.set_grad(v.get("grad." + std::to_string(i)).clone());
+    p.set_grad(v.get("grad." + std::to_string(i)).to(DType::f32).clone());
     optimizer->step(0.01);
+    const std::string after = "param." + std::to_string(i);
+    if (!v.has(after)) continue;
     CAPTURE(i);
-    CHECK(max_difference(p.value(), v.get("param." + std::to_string(i))) <=
-          c["tolerance"]["param"].get<double>());
+    CHECK(max_difference(p.value(), v.get(after)) <= c["tolerance"]["param"].get<double>());
+    ++compared;
   }
+  CHECK(compared > 0);
 }
 
 void check_case(const nlohmann::json& c, const std::filesystem::path& file) {
@@ -197,27 +199,14 @@ void check_case(const nlohmann::json& c, const std::filesystem::path& file) {
 
 }  // namespace
 
-TEST_CASE("quantization: some reference cases") {
-  const std::filesystem::path folder = "tests/oracle/quantization";
-  for (const auto& c : read_json(folder / "index.json"))
-    check_case(c, folder / std::filesystem::path(c["vectors"].get<std::string>()).filename());
-}
-
 TEST_CASE("quantization: every reference case") {
-  const std::filesystem::path folder = test::oracle_folder();
-  if (!std::filesystem::exists(folder / "index.json")) {
-    MESSAGE("skipped: " << folder.string() << " is not there");
-    return;
-  }
-  const nlohmann::json index = read_json(folder / "index.json");
-  for (const auto& c : index.is_array() ? index : index["cases"]) {
-    if (c["topic"] != "quantization") continue;
-    const auto name = c["name"].get<std::string>();
-    if (c.contains("skipped"))
-      fmt::print("  {}: skipped, {}\n", name, c["skipped"].dump());
-    else
-      check_case(c, folder / c["vectors"].get<std::string>());
-    fmt::print("  {}\n", name);
+  for (const OracleCase& c : oracle_cases("quantization")) {
+    if (c.json->contains("skipped")) {
+      fmt::print("oracle quantization {}: skipped, {}\n", c.name, (*c.json)["skipped"].dump());
+      continue;
+    }
+    check_case(*c.json, c.vectors);
+    fmt::print("oracle quantization {}\n", c.name);
   }
 }
 

@@ -167,15 +167,21 @@ TEST_CASE("finetune: a loss that is not a number stops the run; the checkpoint b
 TEST_CASE("finetune: a full disk is an error; what stood there before stands there still") {
   const test::TempDir dir;
   make_bert_task(dir);
-  REQUIRE(run(dir, finetune(dir, "out", "--max-steps 2 --rank 8 --save-steps 2")).code == 0);
+  REQUIRE(run(dir, finetune(dir, "out",
+                            "--max-steps 2 --rank 8 --target-modules all-linear --save-steps 2"))
+              .code == 0);
   const auto adapter = dir / "out" / "adapter" / "adapter_model.safetensors";
   const std::string before = test::read_file(adapter);
   REQUIRE(before.size() > 8192);
   // Files of 4 kB at most: run.toml fits, an adapter and a checkpoint do not.
   const std::string full = "trap '' XFSZ; ulimit -f 8; ";
   for (const char* more : {"--save-steps 0", "--save-steps 1"}) {
-    const Outcome o = run(
-        dir, full + finetune(dir, "out", std::string("--max-steps 2 --rank 8 --seed 8 ") + more));
+    const Outcome o =
+        run(dir,
+            full + finetune(
+                       dir, "out",
+                       std::string("--max-steps 2 --rank 8 --target-modules all-linear --seed 8 ") +
+                           more));
     CAPTURE(o.text);
     CHECK(o.code == 1);
     CHECK(o.says("File too large"));

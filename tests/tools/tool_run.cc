@@ -34,9 +34,9 @@ Outcome run_and_signal(const TempDir& dir, const std::string& command,
 void make_bert_folder(const TempDir& dir) {
   std::filesystem::create_directories(dir / "model");
   for (const char* file : {"config.json", "model.safetensors"})
-    std::filesystem::copy_file(std::filesystem::path("tests/oracle/peft/base-bert") / file,
-                               dir / "model" / file,
-                               std::filesystem::copy_options::overwrite_existing);
+    std::filesystem::copy_file(
+        std::filesystem::path("tests/vectors/models/bert-classification") / file,
+        dir / "model" / file, std::filesystem::copy_options::overwrite_existing);
   std::string vocab = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n";
   for (char c = 'a'; c <= 'z'; ++c) vocab += std::string(1, c) + "\n##" + c + "\n";
   write_file(dir / "model" / "vocab.txt", vocab);

@@ -52,7 +52,7 @@ TEST_CASE("tokenizers: odd texts get the reference's ids") {
   for (const auto& entry : vectors.items()) {
     const std::string& name = entry.key();
     const Json& rows = entry.value();
-    const Tokenizer tokenizer = Tokenizer::load("tests/oracle/tokenizers/" + name);
+    const Tokenizer tokenizer = Tokenizer::load("tests/vectors/tokenizers/" + name);
     CHECK(rows.size() > 20);
     for (const auto& row : rows) {
       CAPTURE(name);

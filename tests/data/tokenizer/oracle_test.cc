@@ -1,12 +1,12 @@
 // Ids and texts exactly as the tokenizers library gives them.
 #include <doctest/doctest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "data/tokenizer/tokenizer.h"
+#include "tests/oracle.h"
 
 namespace lk {
 namespace {
@@ -39,30 +39,9 @@ void check_lines(const std::filesystem::path& tokenizer_json,
 }
 
 TEST_CASE("tokenizers: the reference's lines, exact") {
-  for (const char* name : {"wordpiece-trained", "llama3-bpe", "qwen-bpe-nfc", "roberta-bpe",
-                           "llama2-byte-fallback", "unigram"}) {
-    const std::filesystem::path folder = "tests/oracle/tokenizers";
-    check_lines(folder / (std::string(name) + ".tokenizer.json"),
-                folder / (std::string(name) + ".jsonl"));
-  }
-}
-
-TEST_CASE("tokenizers: all lines of the whole reference, where it is") {
-  const char* folder = std::getenv("ORACLE_DIR");
-  const std::filesystem::path root = folder ? folder : "../shared/oracle";
-  if (!std::filesystem::exists(root / "index.json")) {
-    MESSAGE("skipped: no ", (root / "index.json").string());
-    return;
-  }
-  std::ifstream in(root / "index.json");
-  const auto index = nlohmann::json::parse(in);
-  int64_t cases = 0;
-  for (const auto& c : index["cases"]) {
-    if (c["topic"] != "tokenizers") continue;
-    check_lines(root / c["tokenizer"].get<std::string>(), root / c["lines"].get<std::string>());
-    ++cases;
-  }
-  CHECK(cases > 0);
+  for (const test::OracleCase& c : test::oracle_cases("tokenizers"))
+    check_lines(c.root / c.json->at("tokenizer").get<std::string>(),
+                c.root / c.json->at("lines").get<std::string>());
 }
 
 }  // namespace

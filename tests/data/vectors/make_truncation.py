@@ -7,7 +7,7 @@ import sys
 
 from transformers import BertTokenizerFast
 
-tokenizer = BertTokenizerFast(tokenizer_file="tests/oracle/tokenizers/wordpiece-trained.tokenizer.json",
+tokenizer = BertTokenizerFast(tokenizer_file="tests/vectors/tokenizers/wordpiece-trained.tokenizer.json",
                               do_lower_case=True)
 short, long, repeated = "the end", "it was a cold day and nobody spoke a word of it", "a a a a a a a a"
 cases = []

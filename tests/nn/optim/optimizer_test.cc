@@ -1,4 +1,4 @@
-// Twenty steps of training against torch: losses, gradient norms, final weights.
+// Ten steps of training against torch: losses, gradient norms, final weights.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -13,7 +13,7 @@ namespace lk {
 namespace {
 
 struct Setup {
-  std::string name, base;
+  std::string name, base;  // folders of tests/vectors/training and models
   OptimizerConfig optimizer;
   double lr, weight_decay, clip;
   bool lora = false;
@@ -21,18 +21,16 @@ struct Setup {
 
 void check_training(const Setup& s) {
   CAPTURE(s.name);
-  const std::filesystem::path root = "tests/oracle/training";
-  const auto vectors = SafetensorsFile::open(root / s.name / "vectors.safetensors");
-  const bool classes = s.base == "base-bert";
-  LoadedModel loaded =
-      load_model(root / s.base, {.task = classes ? Task::classification : Task::causal_lm});
+  const std::filesystem::path root = "tests/vectors", base = root / "models" / s.base;
+  const auto vectors = SafetensorsFile::open(root / "training" / s.name / "vectors.safetensors");
+  LoadedModel loaded = load_model(base, {.task = task_of(Config::load(base))});
   std::vector<ParamGroup> groups(1);
   groups[0].weight_decay = s.weight_decay;
   // As the trainer will see them: names and leaves.
   std::vector<std::pair<std::string, Parameter*>> trained;
   std::unique_ptr<Method> method;
   if (s.lora) {
-    Settings settings = read_adapter_config("tests/oracle/peft/lora-qv-gpt2").settings;
+    Settings settings = read_adapter_config("tests/vectors/peft/lora-qv-gpt2").settings;
     method = find_method("lora").make(settings);
     method->attach(*loaded.model, 0);
     for (Parameter* p : select_parameters(*loaded.model, *method)) {
@@ -70,10 +68,18 @@ void check_training(const Setup& s) {
     const auto& p = entry.second;
     CAPTURE(key);
     const Tensor expected = vectors->get("final." + key);
-    // Adam divides by the gradient's own size: where that is rounding only (a key bias), the step
-    // is noise.
+    const double most = 5e-3 * test::max_magnitude(expected);
+    // Adam divides by the gradient's own size: where that is rounding only (a key's bias, in GPT-2
+    // the middle third of c_attn's), the step is noise.
     if (key.find("key.bias") != std::string::npos) continue;
-    CHECK(test::max_difference(p->var.value(), expected) <= 5e-3 * test::max_magnitude(expected));
+    if (key.find("c_attn.bias") != std::string::npos) {
+      const int64_t d = expected.dim(0) / 3;
+      for (const int64_t at : {int64_t{0}, 2 * d})
+        CHECK(test::max_difference(p->var.value().rows(at, at + d), expected.rows(at, at + d)) <=
+              most);
+      continue;
+    }
+    CHECK(test::max_difference(p->var.value(), expected) <= most);
   }
 }
 
@@ -85,13 +91,13 @@ OptimizerConfig sgd() {
 }
 
 TEST_CASE("training: adamw, all of gpt2") {
-  check_training({"full-adamw-gpt2", "base-gpt2", adamw(), 5e-3, 0.01, 1.0});
+  check_training({"full-adamw-gpt2", "gpt2", adamw(), 5e-3, 0.01, 1.0});
 }
 TEST_CASE("training: sgd with momentum, all of bert") {
-  check_training({"full-sgd-momentum-bert", "base-bert", sgd(), 0.05, 1e-3, 1.0});
+  check_training({"full-sgd-momentum-bert", "bert-classification", sgd(), 0.05, 1e-3, 1.0});
 }
 TEST_CASE("training: adamw, lora on gpt2") {
-  check_training({"lora-adamw-gpt2", "base-gpt2", adamw(), 5e-3, 0.01, 1.0, true});
+  check_training({"lora-adamw-gpt2", "gpt2", adamw(), 5e-3, 0.01, 1.0, true});
 }
 
 TEST_CASE("lion: by the paper's formula") {

@@ -1,5 +1,5 @@
 """Writes odd_texts.json: what Hugging Face's tokenizers 0.22 makes of texts that no keyboard gives, with
-the tokenizers of tests/oracle/tokenizers. A text is bytes in hex, repeated; what is not UTF-8 was decoded
+the tokenizers of tests/vectors/tokenizers. A text is bytes in hex, repeated; what is not UTF-8 was decoded
 by Python with errors="replace", and of ids only their number, the first and last ten and a sum are kept.
 Usage: make_odd_texts.py > odd_texts.json
 """
@@ -9,7 +9,7 @@ import sys
 
 import tokenizers
 
-FOLDER = pathlib.Path(__file__).parents[3] / "oracle" / "tokenizers"
+FOLDER = pathlib.Path(__file__).parents[3] / "vectors" / "tokenizers"
 TEXTS = [
     (b"a\x00b \x00 \x00\x00c\x00", 1),
     (b"\x00", 300),
