@@ -15,6 +15,7 @@
 #include <span>
 #include <vector>
 
+#include "autograd/places.h"
 #include "autograd/var.h"
 
 namespace lk {
@@ -37,8 +38,8 @@ Var lstm(const Var& x, const Var& w_ih, const Var& w_hh, const Var& b_ih, const 
          bool reverse = false);
 Var inverse(const Var& x);  // of a square matrix, f32 or f64
 // y[t, rows[i]] += values[i] * x[t, cols[i]], from 0: a sparse W [out, in] times x [T, in]. values
-// [n], places [2, n] int32 (rows, then cols).
-Var sparse_linear(const Var& x, const Var& values, const Tensor& places, int64_t out);
+// [n].
+Var sparse_linear(const Var& x, const Var& values, std::shared_ptr<const SparsePlaces> places);
 
 // Element by element
 
@@ -83,7 +84,7 @@ Var view(const Var& x, const Shape& shape);  // the same elements in a row
 // The last two dimensions exchanged: [m, n] -> [n, m], [b, m, n] -> [b, n, m].
 Var transpose(const Var& x);
 // y[i] = x[index[i]] over the elements in a row, 0 where index[i] is -1.
-Var take(const Var& x, std::shared_ptr<const std::vector<int32_t>> index, const Shape& shape);
+Var take(const Var& x, std::shared_ptr<const Places> index, const Shape& shape);
 // [T, d] -> [B, d], the mean over each document of `offsets` [B + 1].
 Var mean_pool(const Var& x, std::span<const int32_t> offsets);
 

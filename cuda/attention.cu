@@ -19,7 +19,7 @@ __device__ __forceinline__ float quad_reduce(float value, F f) {
 template <class T, int D>
 __global__ void __launch_bounds__(kAttentionThreads)
     attention_forward_kernel(T* out, float* lse, const T* q, const T* k, const T* v,
-                             const AttentionTile* tiles, AttentionConstants s) {
+                             const AttentionTile* tiles, AttentionConstants s, DistanceBias bias) {
   bf16* qs = dynamic_shared<bf16>();
   bf16 *ks = qs + kTileSize<T, D>, *vs = ks + kTileSize<T, D>;
   const AttentionTile t = tiles[blockIdx.x];
@@ -53,13 +53,19 @@ __global__ void __launch_bounds__(kAttentionThreads)
     for (int half = 0; half < 2; ++half) {
       const int i = i0 + 8 * half;
       float top = most[half];
+      const float* by_key = bias.values ? bias.of_query(t, h, i) : nullptr;
 #pragma unroll
       for (int n = 0; n < 8; ++n)
 #pragma unroll
         for (int e = 0; e < 2; ++e) {
           float& score = p[n][2 * half + e];
-          score =
-              s.sees(t, i, j0 + 8 * n + lane % 4 * 2 + e) ? score * (s.scale * kLog2e) : -INFINITY;
+          const int j = j0 + 8 * n + lane % 4 * 2 + e;
+          if (!s.sees(t, i, j))
+            score = -INFINITY;
+          else if (by_key)
+            score = (score * s.scale + by_key[j]) * kLog2e;
+          else
+            score *= s.scale * kLog2e;
           top = Maximum{}(score, top);
         }
       top = quad_reduce(top, Maximum{});
@@ -115,15 +121,16 @@ __global__ void __launch_bounds__(kAttentionThreads)
 template <class Isa, class T>
 void attention_forward(Isa cuda, T* out, acc_t<T>* lse, const T* q, const T* k, const T* v,
                        const AttentionShape& shape, const AttentionBias<acc_t<T>>& bias) {
-  check_attention(shape, bias.values != nullptr);
-  const AttentionWork work(cuda, shape, shape.q_offsets);
+  check_attention(shape);
+  const AttentionWork work(cuda, shape, shape.q_offsets, bias.origin);
   if (work.count() == 0) return;
   with_head_dim(shape.head_dim, [&]<int D>() {
     const auto kernel = attention_forward_kernel<T, D>;
     constexpr size_t kShared = 3 * kTileSize<T, D> * sizeof(bf16);
     allow_shared_memory(kernel, kShared);
     launch(kernel, dim3(work.count(), static_cast<unsigned>(shape.heads)), kAttentionThreads,
-           kShared, cuda.stream, out, lse, q, k, v, work.tiles(), attention_constants(shape));
+           kShared, cuda.stream, out, lse, q, k, v, work.tiles(), attention_constants(shape),
+           DistanceBias{bias.values, bias.count});
   });
 }
 

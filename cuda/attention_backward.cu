@@ -1,8 +1,10 @@
 // The gradients of FlashAttention (Dao et al. 2022, Algorithm 4) with no atomics: one kernel walks
 // over the queries that meet 64 keys and sums dk and dv, another over the keys that 64 queries see
-// and sums dq. P and dS are computed in both; sums run in a fixed order.
+// and sums dq. P and dS are computed in both; sums run in a fixed order. The gradient of a bias by
+// distance is the sum of dS along its diagonals, which the second kernel takes tile by tile.
 #include "cuda/attention_tiles.h"
 #include "cuda/attention_work.h"
+#include "engine/device.h"
 
 namespace lk {
 namespace {
@@ -29,25 +31,64 @@ __global__ void __launch_bounds__(kEachThreads)
   }
 }
 
-// From the scores p = q k^T and dp = dout v^T of one query and the keys j, j + 1 (or of one key and
-// two queries): the probabilities that met v, and dS.
+// From a score (scaled, with its bias) and dp = dout v^T of one query and one key: the probability
+// that met v, and dS.
 struct ScoreGradient {
   float p, ds;
 };
-__device__ __forceinline__ ScoreGradient score_gradient(const AttentionConstants& s, bool sees,
-                                                        float score, float dp, float lse,
+__device__ __forceinline__ ScoreGradient score_gradient(bool sees, float score, float dp, float lse,
                                                         float delta, float factor) {
-  const float p = sees ? fast_exp2((score * s.scale - lse) * kLog2e) : 0.0f;
-  return {p * factor, sees ? p * (dp * factor - delta) * s.scale : 0.0f};
+  const float p = sees ? fast_exp2((score - lse) * kLog2e) : 0.0f;
+  return {p * factor, sees ? p * (dp * factor - delta) : 0.0f};
+}
+
+// sums[j - i] += ds[i][j] for the block's tile [64, 64], as product_transposed left it. `staged`:
+// shared, kDiagonalFloats. Only 0 <= begin + j - i < count are there; what lies outside was not
+// seen. All threads call; what follows may not write `staged` before a barrier.
+constexpr int kDiagonalPitch = kTileRows + 1, kDiagonalFloats = kTileRows * kDiagonalPitch;
+__device__ __forceinline__ void add_diagonals(float* sums, int64_t begin, int64_t count,
+                                              const float (&ds)[8][4], float* staged) {
+  const int lane = static_cast<int>(threadIdx.x) % kWarp,
+            row = static_cast<int>(threadIdx.x) / kWarp * 16 + lane / 4;
+#pragma unroll
+  for (int n = 0; n < 8; ++n)
+#pragma unroll
+    for (int e = 0; e < 4; ++e)
+      staged[(row + e / 2 * 8) * kDiagonalPitch + 8 * n + lane % 4 * 2 + e % 2] = ds[n][e];
+  __syncthreads();
+  const int distance = static_cast<int>(threadIdx.x) - (kTileRows - 1);
+  const int64_t at = begin + distance;
+  if (distance >= kTileRows || at < 0 || at >= count) return;
+  float sum = 0;
+  for (int i = 0; i < kTileRows; ++i)
+    if (i + distance >= 0 && i + distance < kTileRows)
+      sum += staged[i * kDiagonalPitch + i + distance];
+  sums[at] += sum;
+}
+
+// gradient[b, h, c]: the sums of the document's tiles, one after the other. partial: [tiles, heads,
+// count].
+__global__ void __launch_bounds__(kEachThreads)
+    attention_bias_sum_kernel(float* gradient, const float* partial, const AttentionTile* tiles,
+                              int64_t tile_count, int64_t documents, int64_t width) {
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * kEachThreads;
+  for (int64_t at = static_cast<int64_t>(blockIdx.x) * kEachThreads + threadIdx.x;
+       at < documents * width; at += stride) {
+    float sum = 0;
+    for (int64_t t = 0; t < tile_count; ++t)
+      if (tiles[t].document == at / width) sum += partial[t * width + at % width];
+    gradient[at] = sum;
+  }
 }
 
 template <class T, int D>
 __global__ void __launch_bounds__(kAttentionThreads)
     attention_backward_q_kernel(T* dq, const T* dout, const float* lse, const float* delta,
                                 const T* q, const T* k, const T* v, const AttentionTile* tiles,
-                                AttentionConstants s) {
+                                AttentionConstants s, DistanceBias bias, float* bias_sums) {
   bf16* qs = dynamic_shared<bf16>();
   bf16 *gs = qs + kTileSize<T, D>, *ks = gs + kTileSize<T, D>, *vs = ks + kTileSize<T, D>;
+  float* staged = reinterpret_cast<float*>(vs + kTileSize<T, D>);  // where bias_sums are wanted
   const AttentionTile t = tiles[blockIdx.x];
   const int h = static_cast<int>(blockIdx.y), hk = h / (s.heads / s.kv_heads), d = s.head_dim;
   const int64_t q_stride = int64_t{s.heads} * d, k_stride = int64_t{s.kv_heads} * d;
@@ -82,22 +123,33 @@ __global__ void __launch_bounds__(kAttentionThreads)
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const int i = i0 + 8 * half;
+      const float* by_key = bias.values ? bias.of_query(t, h, i) : nullptr;
 #pragma unroll
       for (int n = 0; n < 8; ++n) {
         const int j = j0 + 8 * n + lane % 4 * 2;
         float factor[2] = {1.0f, 1.0f};
         if (s.dropout > 0) s.dropout_pair(t.q0 + i, h, j, factor);
 #pragma unroll
-        for (int e = 0; e < 2; ++e)
-          ds[n][2 * half + e] =
-              score_gradient(s, s.sees(t, i, j + e), p[n][2 * half + e], ds[n][2 * half + e],
-                             norm[half], row_delta[half], factor[e])
-                  .ds;
+        for (int e = 0; e < 2; ++e) {
+          const bool sees = s.sees(t, i, j + e);
+          const float score =
+              p[n][2 * half + e] * s.scale + (by_key && sees ? by_key[j + e] : 0.0f);
+          ds[n][2 * half + e] = score_gradient(sees, score, ds[n][2 * half + e], norm[half],
+                                               row_delta[half], factor[e])
+                                    .ds;
+        }
       }
     }
     add_product<T, D>(sum, ds, ks);
+    if (bias_sums)
+      add_diagonals(bias_sums + (int64_t{blockIdx.x} * s.heads + h) * bias.count,
+                    t.origin + j0 - t.first, bias.count, ds, staged);
     __syncthreads();
   }
+#pragma unroll
+  for (int n = 0; n < D / 8; ++n)
+#pragma unroll
+    for (int e = 0; e < 4; ++e) sum[n][e] *= s.scale;
   copy_wait<0>();
   __syncthreads();
   store_tile<T, D>(dq + q_at, q_stride, rows, d, sum, qs);
@@ -108,7 +160,7 @@ template <class T, int D>
 __global__ void __launch_bounds__(kAttentionThreads)
     attention_backward_kv_kernel(T* dk, T* dv, const T* dout, const float* lse, const float* delta,
                                  const T* q, const T* k, const T* v, const AttentionTile* tiles,
-                                 AttentionConstants s) {
+                                 AttentionConstants s, DistanceBias bias) {
   bf16* ks = dynamic_shared<bf16>();
   bf16 *vs = ks + kTileSize<T, D>, *qs = vs + kTileSize<T, D>, *gs = qs + kTileSize<T, D>;
   const AttentionTile t = tiles[blockIdx.x];
@@ -143,14 +195,16 @@ __global__ void __launch_bounds__(kAttentionThreads)
           const bool there = i < t.q_rows;
           const int64_t at = (int64_t{t.q0} + i) * s.heads + h;
           const float norm = there ? lse[at] : 0.0f, row_delta = there ? delta[at] : 0.0f;
+          const float* by_key = bias.values ? bias.of_query(t, h, i) : nullptr;
 #pragma unroll
           for (int half = 0; half < 2; ++half) {
             const int j = j0 + 8 * half;
             float factor[2] = {1.0f, 1.0f};
             if (s.dropout > 0) s.dropout_pair(t.q0 + i, h, j / 2 * 2, factor);
-            const ScoreGradient g =
-                score_gradient(s, s.sees(t, i, j), p[n][2 * half + e], ds[n][2 * half + e], norm,
-                               row_delta, j % 2 == 0 ? factor[0] : factor[1]);
+            const bool sees = s.sees(t, i, j);
+            const float score = p[n][2 * half + e] * s.scale + (by_key && sees ? by_key[j] : 0.0f);
+            const ScoreGradient g = score_gradient(sees, score, ds[n][2 * half + e], norm,
+                                                   row_delta, j % 2 == 0 ? factor[0] : factor[1]);
             p[n][2 * half + e] = g.p;
             ds[n][2 * half + e] = g.ds;
           }
@@ -159,6 +213,10 @@ __global__ void __launch_bounds__(kAttentionThreads)
       add_product<T, D>(dk_sum, ds, qs);
       __syncthreads();
     }
+#pragma unroll
+  for (int n = 0; n < D / 8; ++n)
+#pragma unroll
+    for (int e = 0; e < 4; ++e) dk_sum[n][e] *= s.scale;
   copy_wait<0>();
   __syncthreads();
   store_tile<T, D>(dk + k_at, k_stride, rows, d, dk_sum, ks);
@@ -177,11 +235,17 @@ template <class Isa, class T>
 void attention_backward(Isa cuda, T* dq, T* dk, T* dv, const T* dout, const T* out,
                         const acc_t<T>* lse, const T* q, const T* k, const T* v,
                         const AttentionShape& shape, const AttentionBias<acc_t<T>>& bias) {
-  check_attention(shape, bias.values != nullptr);
+  check_attention(shape);
   const int64_t rows = shape.q_offsets[shape.documents] * shape.heads;
   const AttentionConstants s = attention_constants(shape);
-  const AttentionWork queries(cuda, shape, shape.q_offsets), keys(cuda, shape, shape.k_offsets);
+  const AttentionWork queries(cuda, shape, shape.q_offsets, bias.origin),
+      keys(cuda, shape, shape.k_offsets, bias.origin);
   const Workspace<float> delta(cuda, rows + 1);
+  const DistanceBias by_distance{bias.values, bias.count};
+  const int64_t width = bias.gradient ? shape.heads * bias.count : 0;  // of a tile's sums
+  const Workspace<float> bias_sums(cuda, queries.count() * width + 1);
+  if (width > 0)
+    clear(cuda, bias_sums.data(), static_cast<size_t>(queries.count() * width) * sizeof(float));
   if (rows > 0)
     launch(attention_delta_kernel<T>, delta_blocks<T>(rows), kEachThreads, 0, cuda.stream,
            delta.data(), dout, out, rows, shape.head_dim);
@@ -191,20 +255,27 @@ void attention_backward(Isa cuda, T* dq, T* dk, T* dv, const T* dout, const T* o
       fail("the gradient of attention on CUDA takes head_dim up to 128 in f32, not {}; use bf16",
            shape.head_dim);
     } else {
+      constexpr size_t kStaged = kDiagonalFloats * sizeof(float);
+      static_assert(kShared + kStaged <= kMostShared);
+      const size_t with_sums = kShared + (width > 0 ? kStaged : 0);
       const auto of_q = attention_backward_q_kernel<T, D>;
       const auto of_kv = attention_backward_kv_kernel<T, D>;
-      allow_shared_memory(of_q, kShared);
+      allow_shared_memory(of_q, with_sums);
       allow_shared_memory(of_kv, kShared);
       if (queries.count() > 0)
         launch(of_q, dim3(queries.count(), static_cast<unsigned>(shape.heads)), kAttentionThreads,
-               kShared, cuda.stream, dq, dout, lse, static_cast<const float*>(delta.data()), q, k,
-               v, queries.tiles(), s);
+               with_sums, cuda.stream, dq, dout, lse, static_cast<const float*>(delta.data()), q, k,
+               v, queries.tiles(), s, by_distance, width > 0 ? bias_sums.data() : nullptr);
       if (keys.count() > 0)
         launch(of_kv, dim3(keys.count(), static_cast<unsigned>(shape.kv_heads)), kAttentionThreads,
                kShared, cuda.stream, dk, dv, dout, lse, static_cast<const float*>(delta.data()), q,
-               k, v, keys.tiles(), s);
+               k, v, keys.tiles(), s, by_distance);
     }
   });
+  if (width > 0 && shape.documents > 0)
+    launch(attention_bias_sum_kernel, grid_for((shape.documents * width + 255) / kEachThreads),
+           kEachThreads, 0, cuda.stream, bias.gradient, static_cast<const float*>(bias_sums.data()),
+           queries.tiles(), static_cast<int64_t>(queries.count()), shape.documents, width);
 }
 
 template void attention_backward(Cuda, float*, float*, float*, const float*, const float*,

@@ -23,6 +23,18 @@ inline constexpr int kTileSize = kParts<T>* kTileRows* kPitch<D>;  // bf16 eleme
 struct AttentionTile {
   int32_t q0, q_rows, k0, k_rows;
   int32_t first;  // the tile's first row, counted from q0 or k0
+  int32_t document;
+  int32_t origin;  // AttentionBias::origin of the document
+};
+
+// AttentionBias on the device, but for the origins.
+struct DistanceBias {
+  const float* values;  // [heads, count], or null
+  int64_t count;
+  // values of head h and the query i of the tile's document at [j] for its key j.
+  __device__ __forceinline__ const float* of_query(const AttentionTile& t, int h, int i) const {
+    return values + h * count + t.origin - i;
+  }
 };
 
 struct AttentionConstants {

@@ -38,9 +38,8 @@ __device__ __forceinline__ void query_range(const AttentionTile& t, const Attent
 // Shared memory of a block on sm_90 and sm_100; sm_80 has 163 KiB.
 inline constexpr size_t kMostShared = 227 << 10;
 
-// Offsets lie in host memory, also for CUDA.
-inline void check_attention(const AttentionShape& s, bool biased) {
-  require(!biased, "attention on CUDA adds no bias by distance (T5's) yet; use the CPU");
+// Offsets, and a bias's origins, lie in host memory, also for CUDA.
+inline void check_attention(const AttentionShape& s) {
   require(s.head_dim % 8 == 0 && s.head_dim > 0 && s.head_dim <= 256,
           "attention on CUDA takes head_dim a multiple of 8 up to 256, not {}", s.head_dim);
 }
@@ -61,8 +60,9 @@ inline AttentionConstants attention_constants(const AttentionShape& s) {
 // device.
 class AttentionWork {
  public:
-  AttentionWork(Cuda cuda, const AttentionShape& s, const int32_t* offsets)
-      : tiles_(list(s, offsets)), device_(cuda, static_cast<int64_t>(tiles_.size()) + 1) {
+  // origin: of a bias, or null.
+  AttentionWork(Cuda cuda, const AttentionShape& s, const int32_t* offsets, const int32_t* origin)
+      : tiles_(list(s, offsets, origin)), device_(cuda, static_cast<int64_t>(tiles_.size()) + 1) {
     check_cuda(cudaMemcpyAsync(device_.data(), tiles_.data(), tiles_.size() * sizeof(AttentionTile),
                                cudaMemcpyHostToDevice, cuda.stream),
                "the tiles of an attention");
@@ -71,12 +71,14 @@ class AttentionWork {
   const AttentionTile* tiles() const { return device_.data(); }
 
  private:
-  static std::vector<AttentionTile> list(const AttentionShape& s, const int32_t* offsets) {
+  static std::vector<AttentionTile> list(const AttentionShape& s, const int32_t* offsets,
+                                         const int32_t* origin) {
     std::vector<AttentionTile> tiles;
     for (int64_t b = 0; b < s.documents; ++b)
       for (int32_t i = 0; i < offsets[b + 1] - offsets[b]; i += kTileRows)
         tiles.push_back({s.q_offsets[b], s.q_offsets[b + 1] - s.q_offsets[b], s.k_offsets[b],
-                         s.k_offsets[b + 1] - s.k_offsets[b], i});
+                         s.k_offsets[b + 1] - s.k_offsets[b], i, static_cast<int32_t>(b),
+                         origin ? origin[b] : 0});
     return tiles;
   }
   std::vector<AttentionTile> tiles_;

@@ -5,18 +5,28 @@
 
 #include "cuda/optimizer.h"
 #include "engine/kernels/accumulate.h"
+#include "engine/kernels/adafactor.h"
 #include "engine/kernels/attention.h"
+#include "engine/kernels/blockwise.h"
 #include "engine/kernels/column_sum.h"
 #include "engine/kernels/convert.h"
 #include "engine/kernels/dropout.h"
 #include "engine/kernels/elementwise.h"
+#include "engine/kernels/kl_divergence.h"
+#include "engine/kernels/low_rank_norm.h"
 #include "engine/kernels/norm.h"
+#include "engine/kernels/optimizer_8bit.h"
 #include "engine/kernels/pointwise.h"
 #include "engine/kernels/random_normal.h"
 #include "engine/kernels/rotary.h"
 #include "engine/kernels/rows.h"
+#include "engine/kernels/softmax.h"
 #include "engine/kernels/softmax_cross_entropy.h"
+#include "engine/kernels/sparse_linear.h"
 #include "engine/kernels/square_sum.h"
+#include "engine/kernels/sum.h"
+#include "engine/kernels/transpose.h"
+#include "engine/kernels/unlikelihood.h"
 
 namespace lk {
 namespace {
@@ -105,6 +115,10 @@ void add_cases(std::vector<KernelCase>& cases) {
     square_sum(c, m.zeros<double>(1), static_cast<const T*>(m.zeros<T>(n)), n);
   });
 
+  add_flat<T>(cases, "sum", 1, 0, [](Cuda c, Memory& m, T, int64_t n) {
+    sum(c, m.zeros<double>(1), static_cast<const T*>(m.zeros<T>(n)), n);
+  });
+
   constexpr int64_t rows = 512, d = 768;
   const std::string matrix = dtype + " [512, 768]";
   cases.push_back({"add_row_forward", matrix, 2 * rows * d * size<T> + d * 4, [](Cuda c) {
@@ -117,6 +131,17 @@ void add_cases(std::vector<KernelCase>& cases) {
                      Memory m;
                      const T* x = m.zeros<T>(rows * d);
                      column_sum(c, m.zeros<float>(d), x, rows, d);
+                   }});
+  cases.push_back({"mul_column_forward", matrix, 2 * rows * d * size<T> + rows * 4, [](Cuda c) {
+                     Memory m;
+                     const T* x = m.zeros<T>(rows * d);
+                     const float* column = m.zeros<float>(rows);
+                     mul_column_forward(c, m.zeros<T>(rows * d), x, column, rows, d);
+                   }});
+  cases.push_back({"transpose", matrix, 2 * rows * d * size<T>, [](Cuda c) {
+                     Memory m;
+                     const T* x = m.zeros<T>(rows * d);
+                     transpose(c, m.zeros<T>(rows * d), x, 1, rows, d);
                    }});
   constexpr int64_t ids = rows * 4;
   cases.push_back({"gather_rows", matrix, 2 * rows * d * size<T> + ids, [](Cuda c) {
@@ -196,6 +221,126 @@ void add_cases(std::vector<KernelCase>& cases) {
                    }});
 }
 
+// What adapters and their losses need beside the model's own ops.
+template <class T>
+void add_small(std::vector<KernelCase>& cases) {
+  const std::string dtype{name_of(dtype_of<T>)};
+  constexpr int64_t rows = 512, width = 512, n = rows * width;
+  const std::string matrix = dtype + " [512, 512]";
+  cases.push_back({"softmax_forward", matrix, 2 * n * size<T>, [](Cuda c) {
+                     Memory m;
+                     const T* x = m.zeros<T>(n);
+                     softmax_forward(c, m.zeros<T>(n), x, rows, width);
+                   }});
+  cases.push_back({"softmax_backward", matrix, 3 * n * size<T>, [](Cuda c) {
+                     Memory m;
+                     const T *dy = m.zeros<T>(n), *y = m.zeros<T>(n);
+                     softmax_backward(c, m.zeros<T>(n), dy, y, rows, width);
+                   }});
+  cases.push_back({"kl_divergence", dtype + " [8, 32768]", 3 * n * size<T> + 64, [](Cuda c) {
+                     Memory m;
+                     const T *x = m.zeros<T>(n), *t = m.zeros<T>(n);
+                     kl_divergence(c, m.zeros<T>(n), m.zeros<double>(8), x, t, 8, n / 8);
+                   }});
+  // Two values in each row of W [512, 512], as SHiRA of rank 1 has.
+  constexpr int64_t tokens = 64, values = 2 * width;
+  const std::string product = dtype + " [64, 512] by [512, 512], 1024 values";
+  const auto columns = [] {
+    std::vector<int32_t> at;
+    for (int32_t i = 0; i < values; ++i) at.push_back(i * 7919 % width);
+    return at;
+  };
+  cases.push_back({"sparse_linear_forward", product,
+                   2 * tokens * width * size<T> + (values * 3 + width) * 4, [columns](Cuda c) {
+                     Memory m;
+                     std::vector<int32_t> starts = counted(width + 1);
+                     for (int32_t& s : starts) s *= 2;
+                     const SparseRows w{m.copy(starts), m.copy(counted(values)), m.copy(columns())};
+                     const T* x = m.zeros<T>(tokens * width);
+                     const float* v = m.zeros<float>(values);
+                     sparse_linear_forward(c, m.zeros<T>(tokens * width), x, v, w, tokens, width,
+                                           width);
+                   }});
+  cases.push_back({"sparse_linear_values", product, 2 * tokens * width * size<T> + values * 3 * 4,
+                   [columns](Cuda c) {
+                     Memory m;
+                     std::vector<int32_t> rows_of = counted(values);
+                     for (int32_t& r : rows_of) r /= 2;
+                     const T *dy = m.zeros<T>(tokens * width), *x = m.zeros<T>(tokens * width);
+                     sparse_linear_values(c, m.zeros<float>(values), dy, x, m.copy(rows_of),
+                                          m.copy(columns()), values, tokens, width, width);
+                   }});
+}
+
+void add_optimizers(std::vector<KernelCase>& cases) {
+  constexpr int64_t n = 1 << 17, rows = 256, cols = 512;
+  const std::string flat = "f32 [131072]", matrix = "f32 [256, 512]";
+  add_flat<float>(cases, "adamw_update", 4, 3, [](Cuda c, Memory& m, float, int64_t count) {
+    const float* g = m.zeros<float>(count);
+    float *p = m.zeros<float>(count), *first = m.zeros<float>(count),
+          *second = m.zeros<float>(count);
+    adamw_update(c, p, g, first, second, count, {1e-3, 0.9, 0.999, 1e-8, 0.01, 1});
+  });
+  const auto state = [](Memory& m, bool is_signed) {
+    return State8{m.zeros<uint8_t>(n), m.zeros<float>(n / kStateBlock), &dynamic_steps(is_signed)};
+  };
+  cases.push_back({"adamw8bit_update", flat, n * (12 + 4), [state](Cuda c) {
+                     Memory m;
+                     float* p = m.zeros<float>(n);
+                     const float* g = m.zeros<float>(n);
+                     adamw8bit_update(c, p, g, state(m, true), state(m, false), n,
+                                      {1e-3, 0.9, 0.999, 1e-8, 0.01, 1});
+                   }});
+  cases.push_back({"lion8bit_update", flat, n * (12 + 2), [state](Cuda c) {
+                     Memory m;
+                     float* p = m.zeros<float>(n);
+                     const float* g = m.zeros<float>(n);
+                     lion8bit_update(c, p, g, state(m, true), n, 1e-3, 0.9, 0.99, 0.01);
+                   }});
+  cases.push_back({"adafactor_means", matrix, n * 4 + (rows + cols) * 8, [](Cuda c) {
+                     Memory m;
+                     const float* g = m.zeros<float>(n);
+                     adafactor_means(c, m.zeros<float>(rows), m.zeros<float>(cols), g, rows, cols,
+                                     0.9);
+                   }});
+  cases.push_back({"adafactor_factored", matrix, n * 12 + (rows + cols) * 4, [](Cuda c) {
+                     Memory m;
+                     const float *g = m.zeros<float>(n), *r = m.zeros<float>(rows),
+                                 *k = m.zeros<float>(cols);
+                     adafactor_factored(c, m.zeros<double>(n), g, r, k, 1.0, rows, cols);
+                   }});
+  cases.push_back({"adafactor_whole", flat, n * 20, [](Cuda c) {
+                     Memory m;
+                     const float* g = m.zeros<float>(n);
+                     adafactor_whole(c, m.zeros<double>(n), m.zeros<float>(n), g, n, 0.9);
+                   }});
+  cases.push_back({"adafactor_apply", flat, n * 16, [](Cuda c) {
+                     Memory m;
+                     const double* u = m.zeros<double>(n);
+                     adafactor_apply(c, m.zeros<float>(n), u, n, 0.99, 0.01);
+                   }});
+}
+
+template <class T>
+void add_dequantize(std::vector<KernelCase>& cases) {
+  constexpr int64_t n = 1 << 17, block = 64;
+  const std::string shape = std::string(name_of(dtype_of<T>)) + " [131072], blocks of 64";
+  cases.push_back({"dequantize_4bit", shape, n * size<T> + n / 2 + n / block * 4, [](Cuda c) {
+                     Memory m;
+                     const uint8_t* codes = m.zeros<uint8_t>(n / 2);
+                     const float* absmax = m.zeros<float>(n / block);
+                     dequantize_4bit(c, m.zeros<T>(n), codes, absmax, 0, n, block,
+                                     codebook4("nf4"));
+                   }});
+  cases.push_back({"dequantize_8bit", shape, n * size<T> + n + n / block * 4, [](Cuda c) {
+                     Memory m;
+                     const uint8_t* codes = m.zeros<uint8_t>(n);
+                     const float* absmax = m.zeros<float>(n / block);
+                     dequantize_8bit(c, m.zeros<T>(n), codes, absmax, 0, n, block,
+                                     int8_steps().values.data());
+                   }});
+}
+
 // 128 tokens, causal. Each block of 64 queries reads the keys it sees: 1.5 tiles of K and V a head.
 void add_attention(std::vector<KernelCase>& cases) {
   constexpr int64_t tokens = 128, heads = 4, d = 64, n = tokens * heads * d;
@@ -226,7 +371,25 @@ std::vector<KernelCase> make_cases() {
   std::vector<KernelCase> cases;
   add_cases<float>(cases);
   add_cases<bf16>(cases);
+  add_small<float>(cases);
+  add_small<bf16>(cases);
   add_attention(cases);
+  add_flat<float>(cases, "unlikelihood_forward", 1, 1, [](Cuda c, Memory& m, float, int64_t n) {
+    unlikelihood_forward(c, m.zeros<float>(n), static_cast<const float*>(m.zeros<float>(n)), n,
+                         0.01);
+  });
+  add_flat<float>(cases, "unlikelihood_backward", 2, 1, [](Cuda c, Memory& m, float, int64_t n) {
+    const float *dy = m.zeros<float>(n), *x = m.zeros<float>(n);
+    unlikelihood_backward(c, m.zeros<float>(n), dy, x, n, 0.01);
+  });
+  constexpr int64_t out = 4096, r = 8;
+  cases.push_back({"low_rank_norm", "f32 [4096], rank 8", out * (8 + 4 + 3 * r * 4), [](Cuda c) {
+                     Memory m;
+                     const double* squares = m.zeros<double>(out);
+                     const float *b = m.zeros<float>(out * r), *wa = m.zeros<float>(out * r),
+                                 *baa = m.zeros<float>(out * r);
+                     low_rank_norm(c, m.zeros<float>(out), squares, b, wa, baa, out, r, 1.0, true);
+                   }});
   const auto add_convert = [&](const char* shape, auto to, auto from) {
     constexpr int64_t n = 1 << 17;
     cases.push_back({"convert", shape, 6 * n, [to, from](Cuda c) {
@@ -237,11 +400,9 @@ std::vector<KernelCase> make_cases() {
   };
   add_convert("f32 to bf16 [131072]", bf16{}, float{});
   add_convert("bf16 to f32 [131072]", float{}, bf16{});
-  add_flat<float>(cases, "adamw_update", 4, 3, [](Cuda c, Memory& m, float, int64_t n) {
-    const float* g = m.zeros<float>(n);
-    float *p = m.zeros<float>(n), *first = m.zeros<float>(n), *second = m.zeros<float>(n);
-    adamw_update(c, p, g, first, second, n, {1e-3, 0.9, 0.999, 1e-8, 0.01, 1});
-  });
+  add_optimizers(cases);
+  add_dequantize<float>(cases);
+  add_dequantize<bf16>(cases);
   return cases;
 }
 

@@ -95,6 +95,23 @@ void each_row(Cuda cuda, F f, T* y, const T* x, const A* row, int64_t rows, int6
          row, rows, cols);
 }
 
+// y[i, j] = x[i, j] column[i]. A warp takes a row.
+template <int N, class T, class A>
+__global__ void __launch_bounds__(kWarp* kRowWarps)
+    mul_column_kernel(T* y, const T* x, const A* column, int64_t rows, int64_t cols) {
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * kRowWarps;
+  for (int64_t i = static_cast<int64_t>(blockIdx.x) * kRowWarps + threadIdx.y; i < rows;
+       i += stride) {
+    const A factor = column[i];
+    for (int64_t j = static_cast<int64_t>(threadIdx.x) * N; j < cols; j += kWarp * N) {
+      Elements<T, N> e = load<N>(x + i * cols + j);
+#pragma unroll
+      for (int k = 0; k < N; ++k) e.at[k] = T(static_cast<A>(e.at[k]) * factor);
+      store<N>(y + i * cols + j, e);
+    }
+  }
+}
+
 }  // namespace
 
 template <class Isa, class T>
@@ -118,6 +135,16 @@ void mul_row_forward(Isa cuda, T* y, const T* x, const acc_t<T>* row, int64_t ro
   each_row(cuda, Product{}, y, x, row, rows, cols);
 }
 template <class Isa, class T>
+void mul_column_forward(Isa cuda, T* y, const T* x, const acc_t<T>* column, int64_t rows,
+                        int64_t cols) {
+  if (rows == 0 || cols == 0) return;
+  constexpr int N = kPackSize<T>;
+  const bool packed = cols % N == 0 && aligned_16(y) && aligned_16(x);
+  launch(packed ? mul_column_kernel<N, T, acc_t<T>> : mul_column_kernel<1, T, acc_t<T>>,
+         grid_for((rows + kRowWarps - 1) / kRowWarps), dim3(kWarp, kRowWarps), 0, cuda.stream, y, x,
+         column, rows, cols);
+}
+template <class Isa, class T>
 void swiglu_forward(Isa cuda, T* y, const T* gate, const T* up, int64_t n) {
   each(cuda, Swiglu{}, y, n, gate, up);
 }
@@ -139,13 +166,14 @@ void swiglu_backward(Isa cuda, T* dgate, T* dup, const T* dy, const T* gate, con
   }
 }
 
-#define LK_ELEMENTWISE(T)                                                               \
-  template void add_forward(Cuda, T*, const T*, const T*, int64_t);                     \
-  template void mul_forward(Cuda, T*, const T*, const T*, int64_t);                     \
-  template void scale_forward(Cuda, T*, const T*, acc_t<T>, int64_t);                   \
-  template void add_row_forward(Cuda, T*, const T*, const acc_t<T>*, int64_t, int64_t); \
-  template void mul_row_forward(Cuda, T*, const T*, const acc_t<T>*, int64_t, int64_t); \
-  template void swiglu_forward(Cuda, T*, const T*, const T*, int64_t);                  \
+#define LK_ELEMENTWISE(T)                                                                  \
+  template void add_forward(Cuda, T*, const T*, const T*, int64_t);                        \
+  template void mul_forward(Cuda, T*, const T*, const T*, int64_t);                        \
+  template void scale_forward(Cuda, T*, const T*, acc_t<T>, int64_t);                      \
+  template void add_row_forward(Cuda, T*, const T*, const acc_t<T>*, int64_t, int64_t);    \
+  template void mul_row_forward(Cuda, T*, const T*, const acc_t<T>*, int64_t, int64_t);    \
+  template void mul_column_forward(Cuda, T*, const T*, const acc_t<T>*, int64_t, int64_t); \
+  template void swiglu_forward(Cuda, T*, const T*, const T*, int64_t);                     \
   template void swiglu_backward(Cuda, T*, T*, const T*, const T*, const T*, int64_t);
 LK_ELEMENTWISE(float)
 LK_ELEMENTWISE(bf16)

@@ -14,7 +14,8 @@ __global__ void __launch_bounds__(kEachThreads)
   for (int64_t at = static_cast<int64_t>(blockIdx.x) * kEachThreads + threadIdx.x; at < n * packs;
        at += stride) {
     const int64_t i = at / packs, j = at % packs * N;
-    const Elements<In, N> from = load<N>(x + ids[i] * d + j);
+    Elements<In, N> from{};
+    if (const int32_t id = ids[i]; id >= 0) from = load<N>(x + id * d + j);
     Elements<Out, N> to;
 #pragma unroll
     for (int k = 0; k < N; ++k) to.at[k] = Out(static_cast<float>(from.at[k]));

@@ -1,10 +1,9 @@
-// A block takes a row: one pass for the maximum and the sum together (Milakov and Gimelshein 2018,
-// "Online normalizer calculation for softmax"), a second one that writes dz. A row of a large
-// vocabulary does not fit in registers; the second read comes from the L2 cache.
+// A block takes a row: one pass for the maximum and the sum together, a second one that writes dz.
+// A row of a large vocabulary does not fit in registers; the second read comes from the L2 cache.
 #include "engine/kernels/softmax_cross_entropy.h"
 
 #include "cuda/each.h"
-#include "engine/kernels/math.h"
+#include "cuda/max_and_sum.h"
 
 namespace lk {
 namespace {
@@ -28,17 +27,6 @@ __device__ __forceinline__ void each_pack(const T* row, int64_t count, F f) {
   for (int64_t j = head + packs * N + threadIdx.x; j < count; j += kThreads) f(j, load<1>(row + j));
 }
 
-struct MaxAndSum {  // sum: of exp(z - max)
-  float max, sum;
-};
-struct Merge {
-  __device__ MaxAndSum operator()(MaxAndSum a, MaxAndSum b) const {
-    const float top = Maximum{}(a.max, b.max);
-    if (top == -INFINITY) return {top, 0.0f};
-    return {top, a.sum * math::exp(a.max - top) + b.sum * math::exp(b.max - top)};
-  }
-};
-
 // N > 1: the elements of dz lie as those of z, so that packs of both are aligned.
 template <int N, class G, class T>
 __global__ void __launch_bounds__(kThreads)
@@ -53,14 +41,7 @@ __global__ void __launch_bounds__(kThreads)
     float at_label = 0;
     if (label != -100) {
       MaxAndSum mine{-INFINITY, 0.0f};
-      each_pack<N>(zi, classes, [&](int64_t, const auto& e) {
-        float top = mine.max;
-        for (const T value : e.at) top = Maximum{}(static_cast<float>(value), top);
-        if (top == -INFINITY) return;
-        float sum = mine.sum * math::exp(mine.max - top);
-        for (const T value : e.at) sum += math::exp(static_cast<float>(value) - top);
-        mine = {top, sum};
-      });
+      each_pack<N>(zi, classes, [&](int64_t, const auto& e) { mine.add(e); });
       all = block_reduce<kThreads>(mine, scratch, Merge{});
       at_label = static_cast<float>(zi[label]);
     }

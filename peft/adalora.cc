@@ -55,6 +55,7 @@ class AdaLoraPart : public LinearAdapter {
       for (int64_t i = 0; i < a_.shape[0]; ++i)
         minus_one.data<T>()[i * (a_.shape[0] + 1)] = static_cast<T>(-1.0f);
     });
+    minus_one = minus_one.to(a_.var.value().device());
     for (const Var& m : {a_.var, p}) out.push_back(frobenius_norm(add(linear(m, m), minus_one)));
   }
 

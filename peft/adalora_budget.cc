@@ -26,9 +26,9 @@ std::pair<int64_t, bool> Budget::at(int64_t step) const {
 }
 
 void Budget::score(Scored& s) const {
-  const Tensor& g = s.parameter->var.grad();
-  if (!g.defined()) return;
-  const Tensor& p = s.parameter->var.value();
+  if (!s.parameter->var.grad().defined()) return;
+  const Tensor g = s.parameter->var.grad().to(Device::cpu),
+               p = s.parameter->var.value().to(Device::cpu);
   float *mean = s.importance.data<float>(), *spread = s.uncertainty.data<float>();
   visit_float(p.dtype(), [&](auto type) {
     using T = decltype(type);
@@ -72,7 +72,8 @@ void Budget::allocate(int64_t step, bool force) {
   std::nth_element(all.begin(), all.begin() + (dropped - 1), all.end());
   const double threshold = all[static_cast<size_t>(dropped - 1)];
   for (size_t i = 0; i < matrices_.size(); ++i) {
-    const Tensor& e = matrices_[i].e.parameter->var.value();
+    const Tensor& there = matrices_[i].e.parameter->var.value();
+    const Tensor e = there.to(Device::cpu);
     for (size_t j = 0; j < by_matrix[i].size(); ++j) {
       if (by_matrix[i][j] > threshold) continue;
       if (e.dtype() == DType::f64)
@@ -80,6 +81,7 @@ void Budget::allocate(int64_t step, bool force) {
       else
         e.data<float>()[j] = 0;
     }
+    if (there.device() != Device::cpu) there.copy_from(e);
   }
 }
 

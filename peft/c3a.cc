@@ -17,23 +17,23 @@
 namespace lk {
 namespace {
 
-using Places = std::shared_ptr<const std::vector<int32_t>>;
+using SharedPlaces = std::shared_ptr<const Places>;
 
 // Where each element of C [out, in] stands in w [out / b, in / b, b]; sign -1: of C, 1: of C'.
-Places circulant(int64_t out, int64_t in, int64_t b, int64_t sign) {
-  auto places = std::make_shared<std::vector<int32_t>>();
-  places->reserve(static_cast<size_t>(out * in));
+SharedPlaces circulant(int64_t out, int64_t in, int64_t b, int64_t sign) {
+  std::vector<int32_t> places;
+  places.reserve(static_cast<size_t>(out * in));
   for (int64_t o = 0; o < out; ++o)
     for (int64_t i = 0; i < in; ++i)
-      places->push_back(static_cast<int32_t>(((o / b) * (in / b) + i / b) * b +
-                                             (i % b + sign * (o % b) + b) % b));
-  return places;
+      places.push_back(static_cast<int32_t>(((o / b) * (in / b) + i / b) * b +
+                                            (i % b + sign * (o % b) + b) % b));
+  return std::make_shared<const Places>(std::move(places));
 }
 
 class C3aPart : public LinearAdapter {
  public:
   // reversed: the places of C', or null for the formula's own gradient.
-  C3aPart(const Place& place, const Tensor& w, Places places, Places reversed)
+  C3aPart(const Place& place, const Tensor& w, SharedPlaces places, SharedPlaces reversed)
       : w_(place.parameter("c3a_kernel", w)),
         places_(std::move(places)),
         reversed_(std::move(reversed)) {}
@@ -50,7 +50,7 @@ class C3aPart : public LinearAdapter {
 
  private:
   Parameter w_;
-  Places places_, reversed_;
+  SharedPlaces places_, reversed_;
 };
 
 class C3a : public LinearMethod {
@@ -69,7 +69,7 @@ class C3a : public LinearMethod {
     require(variant == "original" || variant == "hf",
             "{}: 'variant' is '{}'; expected original or hf", settings_.source(), variant);
     const auto places = [&](int64_t sign) {
-      Places& kept = places_[{place.out, place.in, b, sign}];
+      SharedPlaces& kept = places_[{place.out, place.in, b, sign}];
       if (!kept) kept = circulant(place.out, place.in, b, sign);
       return kept;
     };
@@ -92,7 +92,7 @@ class C3a : public LinearMethod {
         "kaiming_uniform",
         settings_.source(), kind);
   }
-  std::map<std::array<int64_t, 4>, Places> places_;  // by out, in, b, sign
+  std::map<std::array<int64_t, 4>, SharedPlaces> places_;  // by out, in, b, sign
 };
 
 }  // namespace

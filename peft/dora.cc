@@ -4,9 +4,10 @@
 // The norm counts as a constant in the backward pass. Without a matrix of W's size it is
 //   ||w + s b A||^2 = ||w||^2 + 2 s b . (A w) + s^2 b A A^T b^T      w, b: a row of W0 and of B
 // so that a step costs one product of A with W0 more. Trained: r (in + out) + out for each layer.
-#include <cmath>
-
+#include "engine/device.h"
 #include "engine/gemm.h"
+#include "engine/kernels/low_rank_norm.h"
+#include "peft/device_copies.h"
 #include "peft/lora_part.h"
 
 namespace lk {
@@ -49,26 +50,21 @@ class DoraPart : public LoraPart {
     const Tensor &a = a_.var.value(), &b = b_.var.value();
     const Tensor wa =  // [r, out]
         linear.weight().apply(cast(a, model_.compute_dtype()), {}).value().to(b.dtype());
-    const Tensor aa = Tensor::empty({r, r}, b.dtype()), baa = Tensor::empty({out, r}, b.dtype());
+    const Tensor aa = Tensor::empty({r, r}, b.dtype(), b.device()), baa = Tensor::like(b),
+                 n = Tensor::empty({out}, b.dtype(), b.device()),
+                 squares = copies_.of(square_norm_, b.device());
     gemm(aa, a, a, {.transpose_b = true});
     gemm(baa, b, aa);
-    Tensor n = Tensor::empty({out}, b.dtype());
-    const double s = scale_;
-    visit_float(n.dtype(), [&](auto type) {
+    on_float("DoRA's norm", b, [&](auto isa, auto type) {
       using T = decltype(type);
-      for (int64_t o = 0; o < out; ++o) {
-        double total = square_norm_.data<double>()[o];
-        for (int64_t i = 0; i < r; ++i)
-          total += s * static_cast<double>(b.data<T>()[o * r + i]) *
-                   (2 * static_cast<double>(wa.data<T>()[i * out + o]) +
-                    s * static_cast<double>(baa.data<T>()[o * r + i]));
-        const double length = std::sqrt(std::max(total, 1e-24));
-        n.data<T>()[o] = static_cast<T>(static_cast<acc_t<T>>(inverse ? 1.0 / length : length));
-      }
+      if constexpr (!std::is_same_v<T, bf16>)
+        low_rank_norm(isa, n.data<T>(), squares.data<double>(), b.data<T>(), wa.data<T>(),
+                      baa.data<T>(), out, r, scale_, inverse);
     });
     return n;
   }
-  Tensor square_norm_;  // [out], of W0
+  Tensor square_norm_;  // f64 [out], of W0
+  DeviceCopies copies_;
   Parameter m_;
 };
 

@@ -15,6 +15,7 @@
 #include <numbers>
 
 #include "autograd/ops.h"
+#include "peft/device_copies.h"
 #include "peft/linear_method.h"
 #include "peft/torch_random.h"
 
@@ -39,6 +40,7 @@ Tensor wave(int64_t count, const std::vector<int64_t>& frequencies, bool transpo
 // The fixed factors; the same for all layers of a shape.
 struct Waves {
   Tensor cu, su, cv, sv;  // [out, n] and [n, in]
+  DeviceCopies copies;
   Waves(int64_t in, int64_t out, int64_t n, uint32_t seed, DType dtype) {
     std::vector<int64_t> u, v;
     for (const int64_t at : TorchRandom(seed).permutation(in * out, n)) {
@@ -61,15 +63,17 @@ class FourierPart : public LinearAdapter {
         waves_(std::move(waves)),
         scale_(static_cast<float>(scaling / static_cast<double>(place.in * place.out))) {}
   Var forward(const Linear& layer, const Var& x, const Inner& inner) override {
+    const Device device = x.value().device();
+    const auto wave = [&](const Tensor& t) { return Var(waves_->copies.of(t, device)); };
     const Waves& w = *waves_;
     if (2 * c_.shape[0] > std::min(layer.in_features(), layer.out_features())) {
       // More terms than the matrix has dimensions: making ΔW is the smaller work.
-      const Var even = linear(mul_row(w.cu, c_.var), w.cv, {}, true),
-                odd = linear(mul_row(w.su, c_.var), w.sv, {}, true);
+      const Var even = linear(mul_row(wave(w.cu), c_.var), wave(w.cv), {}, true),
+                odd = linear(mul_row(wave(w.su), c_.var), wave(w.sv), {}, true);
       return add(inner(x), scale(linear(x, add(even, scale(odd, -1.0f))), scale_));
     }
-    const Var even = linear(mul_row(linear(x, w.cv), c_.var), w.cu),
-              odd = linear(mul_row(linear(x, w.sv), c_.var), w.su);
+    const Var even = linear(mul_row(linear(x, wave(w.cv)), c_.var), wave(w.cu)),
+              odd = linear(mul_row(linear(x, wave(w.sv)), c_.var), wave(w.su));
     return add(inner(x), add(scale(even, scale_), scale(odd, -scale_)));
   }
   void visit(const ParameterVisitor& f) override { f(c_); }

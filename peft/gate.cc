@@ -27,7 +27,7 @@ Var times_document(const Var& y, const Var& g, std::span<const int32_t> offsets)
   for (size_t b = 0; b + 1 < offsets.size(); ++b)
     document.insert(document.end(), static_cast<size_t>(offsets[b + 1] - offsets[b]),
                     static_cast<int32_t>(b));
-  const Tensor ones = Tensor::full({y.dim(1), 1}, y.dtype(), 1.0);
+  const Tensor ones = Tensor::full({y.dim(1), 1}, y.dtype(), 1.0).to(y.value().device());
   return mul(y, linear(gather_rows(g, document), ones));
 }
 

@@ -18,7 +18,8 @@ namespace {
 // u / ||u||, [1, n]
 Var unit(const Var& u) {
   const Var gain =
-      Tensor::full({u.dim(1)}, u.dtype(), 1.0 / std::sqrt(static_cast<double>(u.dim(1))));
+      Tensor::full({u.dim(1)}, u.dtype(), 1.0 / std::sqrt(static_cast<double>(u.dim(1))))
+          .to(u.value().device());
   return rms_norm(u, gain, 0.0f);
 }
 

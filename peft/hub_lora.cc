@@ -101,7 +101,7 @@ class HubLora : public LinearAdapter {
     size_t i = 0;
     for (const bool active : parts_) {
       if (!active) {
-        sums.emplace_back(Tensor::zeros({x.dim(0), width_}, x.dtype()));
+        sums.emplace_back(Tensor::zeros({x.dim(0), width_}, x.dtype(), x.value().device()));
         continue;
       }
       const Var part = linear(u[i], part_of(b_.var, i));
@@ -163,8 +163,9 @@ class HubLora : public LinearAdapter {
     std::vector<Var> all;
     size_t i = 0;
     for (const bool active : parts_)
-      all.push_back(active ? part_of(b_.var, i++)
-                           : Var(Tensor::full({width_, 1}, b_.var.dtype(), 1.0)));
+      all.push_back(
+          active ? part_of(b_.var, i++)
+                 : Var(Tensor::full({width_, 1}, b_.var.dtype(), 1.0).to(b_.var.value().device())));
     return concat_rows(all);
   }
 

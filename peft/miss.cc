@@ -7,6 +7,7 @@
 #include "peft/miss.h"
 
 #include "autograd/ops.h"
+#include "peft/device_copies.h"
 #include "peft/linear_method.h"
 
 namespace lk {
@@ -26,23 +27,24 @@ class MissPart : public LinearAdapter {
         sums_.data<T>()[(i % r) * place.in + i] = static_cast<T>(1.0f);
     });
     if (width == place.out) return;
-    auto repeat = std::make_shared<std::vector<int32_t>>();
+    std::vector<int32_t> repeat;
     for (int64_t o = 0; o < place.out; ++o)
-      for (int64_t k = 0; k < r; ++k)
-        repeat->push_back(static_cast<int32_t>(k * width + o % width));
-    repeat_ = repeat;
+      for (int64_t k = 0; k < r; ++k) repeat.push_back(static_cast<int32_t>(k * width + o % width));
+    repeat_ = std::make_shared<const Places>(std::move(repeat));
   }
   Var forward(const Linear& linear, const Var& x, const Inner& inner) override {
     const Var b = repeat_ ? take(d_.var, repeat_, {linear.out_features(), d_.shape[0]})
                           : transpose(d_.var);  // [out, r]
-    return low_rank_add(inner(x), dropout(x, model_.training ? dropout_ : 0.0f), sums_, b, 1.0f);
+    return low_rank_add(inner(x), dropout(x, model_.training ? dropout_ : 0.0f),
+                        copies_.of(sums_, x.value().device()), b, 1.0f);
   }
   void visit(const ParameterVisitor& f) override { f(d_); }
 
  private:
   Parameter d_;
   Tensor sums_;  // [r, in] of zeros and ones
-  std::shared_ptr<const std::vector<int32_t>> repeat_;
+  DeviceCopies copies_;
+  std::shared_ptr<const Places> repeat_;
   float dropout_;
   const Model& model_;
 };

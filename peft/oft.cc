@@ -14,12 +14,12 @@ namespace lk {
 namespace {
 
 // The place in v of each element of Q [b, b]: above the diagonal, and -1 elsewhere.
-std::shared_ptr<const std::vector<int32_t>> above_diagonal(int64_t b) {
-  auto places = std::make_shared<std::vector<int32_t>>();
+std::shared_ptr<const Places> above_diagonal(int64_t b) {
+  std::vector<int32_t> places;
   int32_t next = 0;
   for (int64_t i = 0; i < b; ++i)
-    for (int64_t j = 0; j < b; ++j) places->push_back(j > i ? next++ : -1);
-  return places;
+    for (int64_t j = 0; j < b; ++j) places.push_back(j > i ? next++ : -1);
+  return std::make_shared<const Places>(std::move(places));
 }
 
 class OftPart : public LinearAdapter {
@@ -46,7 +46,7 @@ class OftPart : public LinearAdapter {
  private:
   Parameter v_;  // [n, b (b - 1) / 2]
   int64_t block_size_, terms_;
-  std::shared_ptr<const std::vector<int32_t>> places_;
+  std::shared_ptr<const Places> places_;
 };
 
 class Oft : public LinearMethod {

@@ -11,6 +11,7 @@
 #include <cmath>
 
 #include "autograd/ops.h"
+#include "peft/device_copies.h"
 #include "peft/linear_method.h"
 
 namespace lk {
@@ -18,7 +19,8 @@ namespace {
 
 class RandLoraPart : public LinearAdapter {
  public:
-  RandLoraPart(Place& place, double alpha, float dropout, const Tensor& a, const Tensor& b)
+  RandLoraPart(Place& place, double alpha, float dropout, const Tensor& a, const Tensor& b,
+               std::shared_ptr<const DeviceCopies> copies)
       : a_(place.parameter("randlora_A", a)),
         b_(place.parameter("randlora_B", b)),
         scale_(static_cast<float>(alpha / static_cast<double>(a.dim(0)))),
@@ -26,7 +28,8 @@ class RandLoraPart : public LinearAdapter {
         least_(std::min(place.in, place.out)),
         most_(std::max(place.in, place.out)),
         n_((least_ + a.dim(0) - 1) / a.dim(0)),
-        model_(place.model) {
+        model_(place.model),
+        copies_(std::move(copies)) {
     const int64_t r = a.dim(0);
     lambda_ = place.parameter("randlora_lambda", place.constant({r, n_}, 0));
     gamma_ = place.parameter("randlora_gamma",
@@ -38,11 +41,13 @@ class RandLoraPart : public LinearAdapter {
   }
   Var forward(const Linear& linear, const Var& given, const Inner& inner) override {
     const int64_t r = lambda_.shape[0];
-    const Var rows = first_columns(view(a_.var, {r, a_.shape[2]}), least_);
+    const Device device = given.value().device();
+    const Tensor a = copies_->of(a_.var.value(), device), b = copies_->of(b_.var.value(), device);
+    const Var rows = first_columns(a.view({r, a_.shape[2]}), least_);
     const Var scaled = mul(gather_rows(rows, a_rows_), gather_rows(gamma_.var, gamma_rows_));
     const Var small = mul_row(transpose(scaled), view(lambda_.var, {r * n_}));  // [min, r n]
-    const Var large = first_columns(
-        view(Var(b_.var.value().rows(0, most_)), {most_, b_.shape[1] * r}), r * n_);  // [max, r n]
+    const Var large =
+        first_columns(b.rows(0, most_).view({most_, b_.shape[1] * r}), r * n_);  // [max, r n]
     const Var x = dropout(given, model_.training ? dropout_ : 0.0f);
     const bool small_first = least_ == linear.in_features();
     const Var u = lk::linear(x, small_first ? small : large, {}, true);
@@ -61,6 +66,7 @@ class RandLoraPart : public LinearAdapter {
   int64_t least_, most_, n_;
   std::vector<int32_t> a_rows_, gamma_rows_;
   const Model& model_;
+  std::shared_ptr<const DeviceCopies> copies_;  // A and B are the same for all layers
 };
 
 class RandLora : public LinearMethod {
@@ -104,7 +110,7 @@ class RandLora : public LinearMethod {
     const auto part = std::make_shared<RandLoraPart>(
         place, settings_.number("randlora_alpha", 0, 1e9),
         static_cast<float>(settings_.number("randlora_dropout", 0, 0.99)), a_.var.value(),
-        b_.var.value());
+        b_.var.value(), copies_);
     parts_.push_back(part);
     return part;
   }
@@ -112,6 +118,7 @@ class RandLora : public LinearMethod {
  private:
   Parameter a_, b_;
   std::vector<std::shared_ptr<RandLoraPart>> parts_;
+  std::shared_ptr<const DeviceCopies> copies_ = std::make_shared<const DeviceCopies>();
 };
 
 }  // namespace

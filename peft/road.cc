@@ -12,8 +12,6 @@
 namespace lk {
 namespace {
 
-using Places = std::shared_ptr<const std::vector<int32_t>>;
-
 class RoadPart : public LinearAdapter {
  public:
   RoadPart(Place& place, int64_t kind, int64_t group, bool neutral) : group_(group) {
@@ -21,12 +19,12 @@ class RoadPart : public LinearAdapter {
     theta_ = place.parameter("road_theta",
                              neutral ? place.constant({size}, 0) : place.normal({size}, 0.5));
     alpha_ = place.parameter("road_alpha", place.constant({size}, 1));
-    auto f = std::make_shared<std::vector<int32_t>>(), g = std::make_shared<std::vector<int32_t>>();
+    std::vector<int32_t> f, g;
     for (int64_t o = 0; o < place.out; ++o) {
       const int64_t which = o / group, at = o % group;
       const auto put = [&](int64_t i, int64_t j) {
-        f->push_back(static_cast<int32_t>(i));
-        g->push_back(static_cast<int32_t>(j));
+        f.push_back(static_cast<int32_t>(i));
+        g.push_back(static_cast<int32_t>(j));
       };
       if (kind == 1)
         put(which * (group / 2) + at % (group / 2), which * (group / 2) + at % (group / 2));
@@ -35,7 +33,8 @@ class RoadPart : public LinearAdapter {
       else
         put(2 * which * group + at, (2 * which + 1) * group + at);
     }
-    f_ = f, g_ = g;
+    f_ = std::make_shared<const Places>(std::move(f));
+    g_ = std::make_shared<const Places>(std::move(g));
   }
   Var forward(const Linear& linear, const Var& x, const Inner& inner) override {
     const Var h = inner(x);
@@ -52,7 +51,7 @@ class RoadPart : public LinearAdapter {
  private:
   Parameter theta_, alpha_;
   int64_t group_;
-  Places f_, g_;  // which θ and α each output takes
+  std::shared_ptr<const Places> f_, g_;  // which θ and α each output takes
 };
 
 class Road : public LinearMethod {

@@ -6,13 +6,13 @@
 
 namespace lk {
 
-Tensor identity(int64_t n, DType dtype) {
-  Tensor out = Tensor::zeros({n, n}, dtype);
-  visit_float(dtype, [&](auto type) {
+Tensor identity_like(const Tensor& x, int64_t n) {
+  Tensor out = Tensor::zeros({n, n}, x.dtype());
+  visit_float(x.dtype(), [&](auto type) {
     using T = decltype(type);
     for (int64_t i = 0; i < n; ++i) out.data<T>()[i * (n + 1)] = static_cast<T>(1.0f);
   });
-  return out;
+  return out.to(x.device());
 }
 
 Var row_of(const Var& x, int64_t i) {
@@ -21,12 +21,12 @@ Var row_of(const Var& x, int64_t i) {
 }
 
 Var cayley(const Var& q) {
-  const Var one = identity(q.dim(0), q.dtype());
+  const Var one = identity_like(q.value(), q.dim(0));
   return linear(add(one, scale(q, -1.0f)), inverse(add(one, q)), {}, true);
 }
 
 Var cayley_neumann(const Var& q, int64_t terms) {
-  Var sum = identity(q.dim(0), q.dtype());
+  Var sum = identity_like(q.value(), q.dim(0));
   if (terms <= 1) return sum;
   sum = add(sum, scale(q, 2.0f));
   if (terms == 2) return sum;

@@ -15,7 +15,7 @@ Var cayley_neumann(const Var& q, int64_t terms);
 Var rotate_blocks(const Var& x, const std::vector<Var>& blocks);
 // Row i of x [n, d].
 Var row_of(const Var& x, int64_t i);
-// I [n, n]
-Tensor identity(int64_t n, DType dtype);
+// I [n, n], where x lies and in its dtype.
+Tensor identity_like(const Tensor& x, int64_t n);
 
 }  // namespace lk

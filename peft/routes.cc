@@ -149,7 +149,7 @@ class RoutedKv : public KvAdapter {
     std::vector<Var> values;
     for (const Group& g : groups_of(*routes_, offsets)) {
       const auto& hooks = g.hooks(lists_);
-      const Var none = Tensor::empty({0, kv_dim_}, x.dtype());
+      const Var none = Tensor::empty({0, kv_dim_}, x.dtype(), x.value().device());
       KvPrefix p = hooks.empty() ? KvPrefix{none, none} : hooks[0]->prefix(g.of(x), g.offsets);
       // Rows that all documents share are laid out once for each.
       std::vector<int32_t> rows, bounds{0};

@@ -37,13 +37,21 @@ class ShiraPart : public LinearAdapter {
                                 neutral ? place.constant({count}, 0) : place.normal({count}, 1.0))),
         places_(place.parameter("shira_indices", random_places(place, count))) {}
   Var forward(const Linear& linear, const Var& x, const Inner& inner) override {
-    return add(inner(x), sparse_linear(x, values_.var, places_.var.value(), linear.out_features()));
+    const Tensor& places = places_.var.value();
+    if (!ordered_ || ordered_of_.raw() != places.raw()) {  // at first, and when a file was read
+      ordered_ =
+          std::make_shared<const SparsePlaces>(places, linear.out_features(), linear.in_features());
+      ordered_of_ = places;
+    }
+    return add(inner(x), sparse_linear(x, values_.var, ordered_));
   }
   void visit(const ParameterVisitor& f) override { f(values_); }
   void visit_frozen(const ParameterVisitor& f) { f(places_); }
 
  private:
   Parameter values_, places_;
+  std::shared_ptr<const SparsePlaces> ordered_;
+  Tensor ordered_of_;
 };
 
 class Shira : public LinearMethod {

@@ -15,27 +15,28 @@
 namespace lk {
 namespace {
 
-using Places = std::shared_ptr<const std::vector<int32_t>>;
-
 // logits [n, h], bank [h, v] -> [n, v]
 Var compose(const Var& logits, const Var& bank, int64_t k) {
   const int64_t n = logits.dim(0), h = logits.dim(1);
-  auto chosen = std::make_shared<std::vector<int32_t>>();
-  auto back = std::make_shared<std::vector<int32_t>>(static_cast<size_t>(n * h), -1);
+  const std::vector<float> values = logits.value().to_vector<float>();
+  std::vector<int32_t> chosen, back(static_cast<size_t>(n * h), -1);
   std::vector<int32_t> order(static_cast<size_t>(h));
   for (int64_t i = 0; i < n; ++i) {
     std::iota(order.begin(), order.end(), static_cast<int32_t>(i * h));
     std::partial_sort(order.begin(), order.begin() + k, order.end(), [&](int32_t a, int32_t b) {
-      return logits.value().item(a) > logits.value().item(b);
+      return values[static_cast<size_t>(a)] > values[static_cast<size_t>(b)];
     });
     for (int64_t j = 0; j < k; ++j) {
       const int32_t at = order[static_cast<size_t>(j)];
-      (*back)[static_cast<size_t>(at)] = static_cast<int32_t>(chosen->size());
-      chosen->push_back(at);
+      back[static_cast<size_t>(at)] = static_cast<int32_t>(chosen.size());
+      chosen.push_back(at);
     }
   }
-  const Var weights = softmax(take(logits, Places(chosen), {n, k}));
-  return linear(take(weights, Places(back), {n, h}), bank, {}, true);
+  const auto places = [](std::vector<int32_t>& index) {
+    return std::make_shared<const Places>(std::move(index));
+  };
+  const Var weights = softmax(take(logits, places(chosen), {n, k}));
+  return linear(take(weights, places(back), {n, h}), bank, {}, true);
 }
 
 class VbLoraPart : public LinearAdapter {

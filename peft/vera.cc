@@ -21,13 +21,15 @@ struct Projection {
 
 class VeraPart : public LinearAdapter {
  public:
-  VeraPart(Place& place, int64_t r, double d_initial, float dropout, const Projection& shared)
+  VeraPart(Place& place, int64_t r, double d_initial, float dropout, Projection& shared)
       : d_(place.parameter("vera_lambda_d", place.constant({r}, d_initial))),
         b_(place.parameter("vera_lambda_b", place.constant({place.out}, 0))),
         dropout_(dropout),
         shared_(shared),
         model_(place.model) {}
   Var forward(const Linear& linear, const Var& x, const Inner& inner) override {
+    shared_.a.to(x.value().device());
+    shared_.b.to(x.value().device());
     const int64_t in = linear.in_features(), rest = shared_.a.shape[1] - in;
     const Var a = rest > 0 ? split_columns(shared_.a.var, {in, rest})[0] : shared_.a.var;
     const Var b = shared_.b.var.value().rows(0, linear.out_features());
@@ -40,7 +42,7 @@ class VeraPart : public LinearAdapter {
  private:
   Parameter d_, b_;
   float dropout_;
-  const Projection& shared_;
+  Projection& shared_;
   const Model& model_;
 };
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/cpu.h"
+#include "engine/device.h"
 #include "engine/kernels/blockwise.h"
 #include "engine/parallel.h"
 
@@ -92,6 +92,13 @@ int64_t Quantized::bytes() const {
   return total;
 }
 
+Quantized Quantized::to(Device device) const {
+  Quantized q = *this;
+  for (Tensor* t : {&q.codes, &q.absmax, &q.absmax_codes, &q.nested_absmax})
+    if (t->defined()) *t = t->to(device);
+  return q;
+}
+
 Quantized quantize(const Tensor& x, const QuantSpec& spec) {
   check_spec(spec, "quantize");
   Quantized q{spec, x.shape(), x.dtype(), {}, {}, {}, {}, 0};
@@ -164,7 +171,40 @@ void dequantize_range(void* y, DType dtype, const Quantized& q, int64_t begin, i
   }
 }
 
+namespace {
+
+// [blocks] on the device of q.
+Tensor all_factors(Cuda cuda, const Quantized& q) {
+  if (!q.spec.double_quant) return q.absmax;
+  const Tensor out = Tensor::empty({q.blocks()}, DType::f32, q.device());
+  restore_factors(cuda, out.data<float>(), q.absmax_codes.data<uint8_t>(),
+                  q.nested_absmax.data<float>(), q.blocks(), kNestedBlock, dynamic_map(true).data(),
+                  q.offset);
+  return out;
+}
+
+Tensor dequantize_on_device(const Quantized& q, DType dtype) {
+  const Tensor y = Tensor::empty(q.shape, dtype, q.device());
+  on_float("dequantize", y, [&](auto isa, auto type) {
+    using T = decltype(type);
+    if constexpr (std::is_same_v<decltype(isa), Cuda>) {
+      const CategoryScope workspace(Category::workspace);
+      const Tensor factors = all_factors(isa, q);
+      if (bits_of(q.spec) == 8)
+        dequantize_8bit(isa, y.data<T>(), q.codes.data<uint8_t>(), factors.data<float>(), 0,
+                        q.numel(), q.spec.block_size, int8_steps().values.data());
+      else
+        dequantize_4bit(isa, y.data<T>(), q.codes.data<uint8_t>(), factors.data<float>(), 0,
+                        q.numel(), q.spec.block_size, codebook4(q.spec.type));
+    }
+  });
+  return y;
+}
+
+}  // namespace
+
 Tensor dequantize(const Quantized& q, DType dtype) {
+  if (q.device() != Device::cpu) return dequantize_on_device(q, dtype);
   Tensor y = Tensor::empty(q.shape, dtype);
   const int64_t n = q.numel(), block = q.spec.block_size;
   parallel_for(q.blocks(), 1 + (1 << 15) / block, [&](int64_t begin, int64_t end) {

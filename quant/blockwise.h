@@ -35,6 +35,8 @@ struct Quantized {
   int64_t numel() const { return shape.numel(); }
   int64_t blocks() const { return (numel() + spec.block_size - 1) / spec.block_size; }
   int64_t bytes() const;  // of all parts
+  Device device() const { return codes.device(); }
+  Quantized to(Device device) const;
 };
 
 // x: f32, bf16 or f16, any shape. Double quantization (Dettmers et al. 2023, section 3):
@@ -44,9 +46,9 @@ Quantized quantize(const Tensor& x, const QuantSpec& spec);
 // The second half of it: quantizes the factors of a q without double quantization.
 void quantize_factors(Quantized& q);
 
-// y = elements [begin, begin + n) in `dtype` (f32, bf16, f16), in this thread.
+// y = elements [begin, begin + n) in `dtype` (f32, bf16, f16), in this thread; on the CPU.
 void dequantize_range(void* y, DType dtype, const Quantized& q, int64_t begin, int64_t n);
-// All of it, by all threads.
+// All of it, by all threads; on the device of q, in f32 or bf16.
 Tensor dequantize(const Quantized& q, DType dtype);
 // out = the factors of blocks [first, first + count).
 void block_factors(float* out, const Quantized& q, int64_t first, int64_t count);

@@ -5,7 +5,7 @@
 
 #include "autograd/ops/column_sum.h"
 #include "engine/codebook.h"
-#include "engine/cpu.h"
+#include "engine/device.h"
 #include "engine/gemm.h"
 #include "engine/kernels/matvec.h"
 #include "engine/kernels/matvec_4bit.h"
@@ -85,8 +85,13 @@ void multiply_codes(const Tensor& y, const Tensor& x, const Quantized& w, const 
 
 Tensor forward(const Tensor& x, const Quantized& w, const Tensor& bias) {
   const int64_t in = w.shape[1], out = w.shape[0], rows = x.numel() / in;
-  Tensor y = Tensor::empty({rows, out}, x.dtype());
+  Tensor y = Tensor::empty({rows, out}, x.dtype(), x.device());
   const CategoryScope workspace(Category::workspace);
+  if (x.device() != Device::cpu) {
+    gemm(y, x, dequantize(w, x.dtype()),
+         {.transpose_b = true, .bias = bias.defined() ? &bias : nullptr});
+    return y;
+  }
   if (takes_codes(x, w) && in / w.spec.block_size <= 2048) {
     multiply_codes(y, x, w, bias);
     return y;
@@ -105,8 +110,12 @@ Tensor forward(const Tensor& x, const Quantized& w, const Tensor& bias) {
 
 Tensor input_gradient(const Tensor& dy, const Quantized& w, const Shape& x_shape) {
   const int64_t in = w.shape[1], out = w.shape[0];
-  Tensor dx = Tensor::empty(x_shape, dy.dtype());
+  Tensor dx = Tensor::empty(x_shape, dy.dtype(), dy.device());
   const CategoryScope workspace(Category::workspace);
+  if (dy.device() != Device::cpu) {
+    gemm(dx, dy, dequantize(w, dy.dtype()));
+    return dx;
+  }
   const int64_t block = w.spec.block_size;
   const int64_t step = std::min(in, std::max<int64_t>(1, kPanel / out / block) * block);
   for (int64_t i = 0; i < in; i += step) {
@@ -122,6 +131,9 @@ Tensor input_gradient(const Tensor& dy, const Quantized& w, const Shape& x_shape
 
 Var quantized_linear(const Var& x, const std::shared_ptr<const Quantized>& w, const Var& bias) {
   const int64_t out = w->shape[0], in = w->shape[1];
+  require(x.value().device() == w->device(),
+          "linear: x lies on the {}, the quantized weight on the {}", name_of(x.value().device()),
+          name_of(w->device()));
   require(x.dim(-1) == in, "linear: x is {} but the weight takes {} features (weight {}, {})",
           x.shape(), in, w->shape, w->spec.type);
   require(!bias.defined() || bias.value().numel() == out, "linear: bias {} for weight {}",

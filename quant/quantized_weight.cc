@@ -16,11 +16,16 @@ QuantizedWeight::QuantizedWeight(std::string name, Quantized w, bool in_out, Ten
 }
 
 Var QuantizedWeight::apply(const Var& x, const Var& bias) const {
+  if (const Device device = x.value().device(); w_->device() != device) {
+    const CategoryScope weights(Category::weights);
+    w_ = std::make_shared<const Quantized>(w_->to(device));
+  }
   return quantized_linear(x, w_, bias);
 }
 
 Tensor QuantizedWeight::dense(DType dtype) const {
-  return dtype == DType::f64 ? dequantize(*w_, DType::f32).to(dtype) : dequantize(*w_, dtype);
+  const Quantized host = w_->to(Device::cpu);
+  return dtype == DType::f64 ? dequantize(host, DType::f32).to(dtype) : dequantize(host, dtype);
 }
 
 void QuantizedWeight::assign(const Tensor& w) {

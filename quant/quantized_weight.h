@@ -29,8 +29,8 @@ class QuantizedWeight : public Weight {
 
  private:
   std::string name_;
-  std::shared_ptr<const Quantized> w_;
-  bool in_out_, of_source_ = true;  // of_source: nothing was assigned since
+  mutable std::shared_ptr<const Quantized> w_;  // where it was last multiplied
+  bool in_out_, of_source_ = true;              // of_source: nothing was assigned since
   Tensor source_;
 };
 

@@ -5,7 +5,8 @@
 #include <algorithm>
 
 #include "autograd/ops.h"
-#include "autograd/ops/helpers.h"
+#include "autograd/ops/column_sum.h"
+#include "autograd/ops/row_groups.h"
 #include "autograd/saved.h"
 #include "engine/rng.h"
 
@@ -73,31 +74,17 @@ Distances distances_of(const RelativeBias& bias, std::span<const int32_t> q_offs
 
 // [buckets, heads] -> [heads, count], and back by sums over documents and distances.
 Tensor spread(const Tensor& table, const Distances& d) {
-  Tensor out = Tensor::empty({table.dim(1), d.count}, table.dtype());
-  const int64_t heads = table.dim(1);
-  visit_float(table.dtype(), [&](auto type) {
-    using A = decltype(type);
-    for (int64_t h = 0; h < heads; ++h)
-      for (int64_t i = 0; i < d.count; ++i)
-        out.data<A>()[h * d.count + i] =
-            table.data<A>()[d.buckets[static_cast<size_t>(i)] * heads + h];
-  });
-  return out;
+  return transpose(Var(gathered_rows("attention", table, d.buckets, table.dtype()))).value();
 }
 
+// by_distance: [documents, heads, count]
 Tensor gathered(const Tensor& by_distance, const Distances& d, const Shape& table) {
-  Tensor out = Tensor::zeros(table, by_distance.dtype());
   const int64_t heads = table[1];
-  visit_float(out.dtype(), [&](auto type) {
-    using A = decltype(type);
-    for (int64_t row = 0; row < by_distance.dim(0); ++row)
-      for (int64_t i = 0; i < d.count; ++i) {
-        A& to = out.data<A>()[d.buckets[static_cast<size_t>(i)] * heads + row % heads];
-        to = A(static_cast<acc_t<A>>(to) +
-               static_cast<acc_t<A>>(by_distance.data<A>()[row * d.count + i]));
-      }
-  });
-  return out;
+  const Tensor sums =
+      column_sum_of(by_distance.view({by_distance.numel() / (heads * d.count), heads * d.count}),
+                    by_distance.dtype());
+  return scatter_add(transpose(Var(sums.view({heads, d.count}))).value(), d.buckets, table[0],
+                     by_distance.dtype());
 }
 
 template <class A>
@@ -113,7 +100,6 @@ Var attention(const Var& q, const Var& k, const Var& v, std::span<const int32_t>
               std::span<const int32_t> k_offsets, const AttentionOptions& o,
               const RelativeBias* bias) {
   check(q, k, v, q_offsets, k_offsets, o);
-  if (bias) require_cpu("attention with a bias by distance", q.value());
   AttentionShape shape{};
   shape.documents = static_cast<int64_t>(q_offsets.size()) - 1;
   shape.heads = o.heads;
@@ -159,8 +145,9 @@ Var attention(const Var& q, const Var& k, const Var& v, std::span<const int32_t>
         std::vector<Tensor> grads{Tensor::like(qs), Tensor::like(ks), Tensor::like(vs)};
         const bool biased = values.defined();
         const Tensor by_distance =
-            biased && need[3] ? Tensor::zeros({s.documents * s.heads, distances.count}, acc)
-                              : Tensor();
+            biased && need[3]
+                ? Tensor::zeros({s.documents, s.heads, distances.count}, acc, dy.device())
+                : Tensor();
         on_attention_kernel(dy, s, biased, [&](auto isa, auto type) {
           using T = decltype(type);
           attention_backward(isa, grads[0].data<T>(), grads[1].data<T>(), grads[2].data<T>(),

@@ -3,23 +3,26 @@
 
 #include "autograd/ops.h"
 #include "autograd/ops/helpers.h"
+#include "engine/kernels/elementwise.h"
+#include "engine/kernels/square_sum.h"
 
 namespace lk {
 
 Var frobenius_norm(const Var& x) {
-  require_cpu("frobenius_norm", x.value());
-  double total = 0;
-  for (int64_t i = 0; i < x.value().numel(); ++i) total += x.value().item(i) * x.value().item(i);
-  const double norm = std::sqrt(total);
+  const Tensor total = Tensor::zeros({1}, DType::f64, x.value().device());
+  on_float("frobenius_norm", x.value(), [&](auto isa, auto type) {
+    using T = decltype(type);
+    square_sum(isa, total.data<double>(), x.value().data<T>(), x.value().numel());
+  });
+  const double norm = std::sqrt(total.item());
   return record("frobenius_norm", Tensor::full({1}, acc_dtype(x.dtype()), norm), {x},
                 [norm, x_saved = x.value()](const Tensor& dy, const Need&) {
                   const double factor = norm > 0 ? dy.item() / norm : 0;
-                  Tensor dx = Tensor::empty(x_saved.shape(), x_saved.dtype());
-                  visit_float(dx.dtype(), [&](auto type) {
+                  Tensor dx = Tensor::like(x_saved);
+                  on_float("frobenius_norm", dx, [&](auto isa, auto type) {
                     using T = decltype(type);
-                    for (int64_t i = 0; i < dx.numel(); ++i)
-                      dx.data<T>()[i] =
-                          static_cast<T>(static_cast<acc_t<T>>(factor * x_saved.item(i)));
+                    scale_forward(isa, dx.data<T>(), x_saved.data<T>(),
+                                  static_cast<acc_t<T>>(factor), dx.numel());
                   });
                   return std::vector<Tensor>{dx};
                 });

@@ -6,11 +6,10 @@
 namespace lk {
 
 Var inverse(const Var& x) {
-  require_cpu("inverse", x.value());
-  const Tensor y = inverse(x.value());
+  // Small matrices: LAPACK on the host serves the device too.
+  const Tensor y = inverse(x.value().to(Device::cpu)).to(x.value().device());
   return record("inverse", y, {x}, [y](const Tensor& dy, const Need&) {
-    const Tensor left = Tensor::empty(dy.shape(), dy.dtype()),
-                 dx = Tensor::empty(dy.shape(), dy.dtype());
+    const Tensor left = Tensor::like(dy), dx = Tensor::like(dy);
     gemm(left, y, dy, {.transpose_a = true});
     gemm(dx, left, y, {.transpose_b = true, .alpha = -1.0f});
     return std::vector<Tensor>{dx};

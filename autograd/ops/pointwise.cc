@@ -35,5 +35,7 @@ Var relu(const Var& x) { return pointwise<Relu>("relu", x); }
 Var silu(const Var& x) { return pointwise<Silu>("silu", x); }
 Var tanh(const Var& x) { return pointwise<Tanh>("tanh", x); }
 Var sigmoid(const Var& x) { return pointwise<Sigmoid>("sigmoid", x); }
+Var sin(const Var& x) { return pointwise<Sin>("sin", x); }
+Var cos(const Var& x) { return pointwise<Cos>("cos", x); }
 
 }  // namespace lk

@@ -1,8 +1,10 @@
 // Rows picked, put together and averaged. These move bytes; their sums run in a fixed order.
 #include "autograd/ops.h"
 #include "autograd/ops/row_groups.h"
+#include "engine/kernels/elementwise.h"
 
 namespace lk {
+
 Var embedding(const Var& table, std::span<const int32_t> ids, DType compute) {
   const int64_t count = table.dim(0);
   for (size_t i = 0; i < ids.size(); ++i)
@@ -60,40 +62,28 @@ Var mean_pool(const Var& x, std::span<const int32_t> offsets) {
   const auto documents = static_cast<int64_t>(offsets.size()) - 1;
   require(documents >= 0 && offsets.back() == x.dim(0), "mean_pool: offsets end at {}, x is {}",
           offsets.back(), x.shape());
-  require_cpu("mean_pool", x.value());
-  const int64_t d = x.dim(1);
-  Tensor y = Tensor::zeros({documents, d}, x.dtype());
-  visit_float(x.dtype(), [&](auto type) {
-    using T = decltype(type);
-    using A = acc_t<T>;
-    std::vector<A> sum(static_cast<size_t>(d));
-    for (int64_t b = 0; b < documents; ++b) {
-      const int64_t begin = offsets[static_cast<size_t>(b)],
-                    end = offsets[static_cast<size_t>(b) + 1];
-      std::fill(sum.begin(), sum.end(), A(0));
-      for (int64_t i = begin; i < end; ++i)
-        for (int64_t j = 0; j < d; ++j)
-          sum[static_cast<size_t>(j)] += static_cast<A>(x.value().template data<T>()[i * d + j]);
-      for (int64_t j = 0; j < d && end > begin; ++j)
-        y.data<T>()[b * d + j] = T(sum[static_cast<size_t>(j)] / static_cast<A>(end - begin));
-    }
+  std::vector<int32_t> document;  // of each row
+  std::vector<double> shares;     // of a row in its document's mean
+  for (int64_t b = 0; b < documents; ++b) {
+    const int32_t length = offsets[static_cast<size_t>(b) + 1] - offsets[static_cast<size_t>(b)];
+    document.insert(document.end(), static_cast<size_t>(length), static_cast<int32_t>(b));
+    shares.push_back(length > 0 ? 1.0 / length : 0.0);
+  }
+  const DType acc = acc_dtype(x.dtype());
+  const Tensor share = Tensor::from<double>(shares).to(acc).to(x.value().device());
+  const auto scaled = [share](const Tensor& rows) {  // [documents, d]
+    Tensor y = Tensor::like(rows);
+    on_float("mean_pool", rows, [&](auto isa, auto type) {
+      using T = decltype(type);
+      mul_column_forward(isa, y.data<T>(), rows.data<T>(), share.data<acc_t<T>>(), rows.dim(0),
+                         rows.dim(1));
+    });
+    return y;
+  };
+  const Tensor y = scaled(scatter_add(x.value(), document, documents, acc)).to(x.dtype());
+  return record("mean_pool", y, {x}, [document, scaled](const Tensor& dy, const Need&) {
+    return std::vector<Tensor>{gathered_rows("mean_pool", scaled(dy), document, dy.dtype())};
   });
-  return record("mean_pool", y, {x},
-                [saved = std::vector<int32_t>(offsets.begin(), offsets.end()), shape = x.shape(),
-                 d](const Tensor& dy, const Need&) {
-                  Tensor dx = Tensor::zeros(shape, dy.dtype());
-                  visit_float(dy.dtype(), [&](auto type) {
-                    using T = decltype(type);
-                    using A = acc_t<T>;
-                    for (size_t b = 0; b + 1 < saved.size(); ++b)
-                      for (int64_t i = saved[b]; i < saved[b + 1]; ++i)
-                        for (int64_t j = 0; j < d; ++j)
-                          dx.data<T>()[i * d + j] =
-                              T(static_cast<A>(dy.data<T>()[static_cast<int64_t>(b) * d + j]) /
-                                static_cast<A>(saved[b + 1] - saved[b]));
-                  });
-                  return std::vector<Tensor>{dx};
-                });
 }
 
 }  // namespace lk

@@ -116,6 +116,16 @@ void dequantize_8bit(Isa, T* y, const uint8_t* codes, const float* absmax, int64
   }
 }
 
+template <class Isa>
+void restore_factors(Isa, float* factors, const uint8_t* codes, const float* nested, int64_t count,
+                     int64_t block, const float* values, float offset) {
+  // Two loops: in one, the sum could be fused with the product, and its last bit would differ.
+  for (int64_t i = 0; i < count; ++i) factors[i] = values[codes[i]] * nested[i / block];
+  for (int64_t i = 0; i < count; ++i) factors[i] += offset;
+}
+template void restore_factors(LK_ISA, float*, const uint8_t*, const float*, int64_t, int64_t,
+                              const float*, float);
+
 #define LK_BLOCKWISE(T)                                                                     \
   template void quantize_4bit(LK_ISA, uint8_t*, float*, const T*, int64_t, int64_t,         \
                               const Codebook4&);                                            \

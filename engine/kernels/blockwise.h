@@ -31,4 +31,10 @@ template <class Isa, class T>
 void dequantize_8bit(Isa, T* y, const uint8_t* codes, const float* absmax, int64_t begin, int64_t n,
                      int64_t block, const float* values);
 
+// The factors of blocks that are quantized themselves: factors[i] = values[codes[i]] nested[i /
+// block] + offset, the product rounded before the sum. factors, codes: [count].
+template <class Isa>
+void restore_factors(Isa, float* factors, const uint8_t* codes, const float* nested, int64_t count,
+                     int64_t block, const float* values, float offset);
+
 }  // namespace lk

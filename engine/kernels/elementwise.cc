@@ -55,6 +55,15 @@ void mul_row_forward(Isa, T* y, const T* x, const acc_t<T>* row, int64_t rows, i
 }
 
 template <class Isa, class T>
+void mul_column_forward(Isa, T* y, const T* x, const acc_t<T>* column, int64_t rows, int64_t cols) {
+  parallel_for(rows, 1 + (1 << 14) / (cols + 1), [=](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      for (int64_t j = 0; j < cols; ++j)
+        y[i * cols + j] = T(static_cast<acc_t<T>>(x[i * cols + j]) * column[i]);
+  });
+}
+
+template <class Isa, class T>
 void swiglu_forward(Isa, T* y, const T* gate, const T* up, int64_t n) {
   using A = acc_t<T>;
   each<Isa>(y, n, [=](int64_t i) {
@@ -96,13 +105,14 @@ void swiglu_backward(Isa, T* dgate, T* dup, const T* dy, const T* gate, const T*
   }
 }
 
-#define LK_ELEMENTWISE(T)                                                                 \
-  template void add_forward(LK_ISA, T*, const T*, const T*, int64_t);                     \
-  template void mul_forward(LK_ISA, T*, const T*, const T*, int64_t);                     \
-  template void scale_forward(LK_ISA, T*, const T*, acc_t<T>, int64_t);                   \
-  template void add_row_forward(LK_ISA, T*, const T*, const acc_t<T>*, int64_t, int64_t); \
-  template void mul_row_forward(LK_ISA, T*, const T*, const acc_t<T>*, int64_t, int64_t); \
-  template void swiglu_forward(LK_ISA, T*, const T*, const T*, int64_t);                  \
+#define LK_ELEMENTWISE(T)                                                                    \
+  template void add_forward(LK_ISA, T*, const T*, const T*, int64_t);                        \
+  template void mul_forward(LK_ISA, T*, const T*, const T*, int64_t);                        \
+  template void scale_forward(LK_ISA, T*, const T*, acc_t<T>, int64_t);                      \
+  template void add_row_forward(LK_ISA, T*, const T*, const acc_t<T>*, int64_t, int64_t);    \
+  template void mul_row_forward(LK_ISA, T*, const T*, const acc_t<T>*, int64_t, int64_t);    \
+  template void mul_column_forward(LK_ISA, T*, const T*, const acc_t<T>*, int64_t, int64_t); \
+  template void swiglu_forward(LK_ISA, T*, const T*, const T*, int64_t);                     \
   template void swiglu_backward(LK_ISA, T*, T*, const T*, const T*, const T*, int64_t);
 LK_ELEMENTWISE(float)
 LK_ELEMENTWISE(bf16)

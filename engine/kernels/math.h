@@ -96,4 +96,28 @@ template <class A>
   c = (q == 1 || q == 2) ? -b : b;
 }
 
+// float: for |x| up to 1e4, the quadrant taken off in three parts (Cody and Waite) and the Taylor
+// polynomials of sin_cos_turn.
+[[gnu::always_inline]] static inline void sin_cos(double x, double& s, double& c) {
+  s = std::sin(x), c = std::cos(x);
+}
+
+[[gnu::always_inline]] static constexpr void sin_cos(float x, float& s, float& c) {
+  const float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
+  const float n = (x * 0.636619772f + magic) - magic;
+  const float r = ((x - n * 1.5703125f) - n * 4.837512969970703e-4f) - n * 7.549789948768648e-8f;
+  const float r2 = r * r;
+  const float sr =
+      r *
+      (1.0f + r2 * (-1.0f / 6 + r2 * (1.0f / 120 + r2 * (-1.0f / 5040 + r2 * (1.0f / 362880)))));
+  const float cr =
+      1.0f + r2 * (-0.5f + r2 * (1.0f / 24 + r2 * (-1.0f / 720 + r2 * (1.0f / 40320))));
+  const bool known = x > -1e6f && x < 1e6f;
+  const int32_t q = (known ? static_cast<int32_t>(n) : 0) & 3;
+  const float a = q & 1 ? cr : sr, b = q & 1 ? sr : cr;
+  const float none = (x - x) / (x - x);  // NaN
+  s = known ? (q & 2 ? -a : a) : none;
+  c = known ? ((q == 1 || q == 2) ? -b : b) : none;
+}
+
 }  // namespace lk::math

@@ -84,6 +84,32 @@ struct Sigmoid {
   }
 };
 
+struct Sin {
+  template <class A>
+  [[gnu::always_inline]] static constexpr A f(A x) {
+    A s = 0, c = 0;
+    math::sin_cos(x, s, c);
+    return s;
+  }
+  template <class A>
+  [[gnu::always_inline]] static constexpr A df(A x) {
+    A s = 0, c = 0;
+    math::sin_cos(x, s, c);
+    return c;
+  }
+};
+
+struct Cos {
+  template <class A>
+  [[gnu::always_inline]] static constexpr A f(A x) {
+    return Sin::df(x);
+  }
+  template <class A>
+  [[gnu::always_inline]] static constexpr A df(A x) {
+    return -Sin::f(x);
+  }
+};
+
 // x, y, dx, dy: [n].
 template <class F, class Isa, class T>
 void pointwise_forward(Isa, T* y, const T* x, int64_t n);

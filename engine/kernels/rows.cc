@@ -9,9 +9,14 @@ template <class Isa, class Out, class In>
 void gather_rows(Isa, Out* y, const In* x, const int32_t* ids, int64_t n, int64_t d) {
   using A = std::conditional_t<std::is_same_v<In, double>, double, float>;
   parallel_for(n, 1 + (1 << 14) / (d + 1), [=](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i)
+    for (int64_t i = begin; i < end; ++i) {
+      if (ids[i] < 0) {
+        for (int64_t j = 0; j < d; ++j) y[i * d + j] = Out(acc_t<Out>(0));
+        continue;
+      }
       for (int64_t j = 0; j < d; ++j)
         y[i * d + j] = Out(static_cast<acc_t<Out>>(static_cast<A>(x[ids[i] * d + j])));
+    }
   });
 }
 

@@ -6,7 +6,8 @@
 
 namespace lk {
 
-// y[i] = x[ids[i]], row by row, in y's dtype. y: [n, d], x: [any, d], ids: [n].
+// y[i] = x[ids[i]], row by row, in y's dtype, zeros where ids[i] is -1. y: [n, d], x: [any, d],
+// ids: [n].
 template <class Isa, class Out, class In>
 void gather_rows(Isa, Out* y, const In* x, const int32_t* ids, int64_t n, int64_t d);
 

@@ -4,18 +4,23 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/parallel.h"
+#include "engine/kernels/adafactor.h"
+#include "engine/kernels/square_sum.h"
+#include "engine/kernels/sum.h"
 #include "nn/optim/kinds.h"
 
 namespace lk {
 namespace {
 
-constexpr double kEps = 1e-30, kEpsScale = 1e-3;
+constexpr double kEpsScale = 1e-3;
 
-double root_mean_square(const double* x, int64_t n) {
-  double total = 0;
-  for (int64_t i = 0; i < n; ++i) total += x[i] * x[i];
-  return std::sqrt(total / static_cast<double>(std::max<int64_t>(n, 1)));
+// A sum of squares or of numbers, on the host.
+template <class F>
+double number(Device device, F&& f) {
+  const Tensor out = Tensor::zeros({1}, DType::f64, device);
+  f(out);
+  const KernelScope scope("adafactor", Device::cpu);
+  return out.item();
 }
 
 // [rows] of a matrix, [cols] of it, all of a vector; empty where not kept.
@@ -38,13 +43,11 @@ class Adafactor : public Optimizer {
       : Optimizer(std::move(groups)),
         config_(config),
         row_("exp_avg_sq_row", names(), state_shapes(all(), 0),
-             std::vector<DType>(all().size(), DType::f32)),
+             std::vector<DType>(all().size(), DType::f32), device_of(all())),
         col_("exp_avg_sq_col", names(), state_shapes(all(), 1),
-             std::vector<DType>(all().size(), DType::f32)),
+             std::vector<DType>(all().size(), DType::f32), device_of(all())),
         full_("exp_avg_sq", names(), state_shapes(all(), 2),
-              std::vector<DType>(all().size(), DType::f32)) {
-    require_cpu("adafactor", all());
-  }
+              std::vector<DType>(all().size(), DType::f32), device_of(all())) {}
   void visit_state(const std::function<void(const std::string&, Tensor&)>& f) override {
     row_.visit(f);
     col_.visit(f);
@@ -54,65 +57,41 @@ class Adafactor : public Optimizer {
  protected:
   void update(size_t index, const Var& p, double lr, double weight_decay) override {
     const int64_t n = p.value().numel();
-    const Tensor g = p.grad().to(DType::f64);
-    Tensor u = g.clone();
+    const Device device = p.value().device();
     const double beta2 = 1.0 - std::pow(static_cast<double>(steps), config_.decay_rate);
-    if (p.shape().rank() >= 2)
-      factored(u, g, row_[index], col_[index], beta2);
-    else
-      whole(u, g, full_[index], beta2);
-    const double shrink =
-        std::max(1.0, root_mean_square(u.data<double>(), n) / config_.clip_threshold);
-    const Tensor value = p.value().to(DType::f64);
-    const double rate = config_.scale_parameter
-                            ? lr * std::max(kEpsScale, root_mean_square(value.data<double>(), n))
-                            : lr;
-    visit_float(p.dtype(), [&](auto type) {
-      using T = decltype(type);
-      T* out = p.value().data<T>();
-      for (int64_t i = 0; i < n; ++i)
-        out[i] = static_cast<T>(value.data<double>()[i] * (1 - weight_decay * rate) -
-                                rate * u.data<double>()[i] / shrink);
+    const CategoryScope workspace(Category::workspace);
+    const Tensor u = Tensor::empty(p.shape(), DType::f64, device);
+    on_master("adafactor", p, [&](auto isa, auto type) {
+      using A = decltype(type);
+      const A* g = p.grad().template data<A>();
+      const auto root_mean_square = [&](const Tensor& x, auto t) {
+        using X = decltype(t);
+        const double total = number(device, [&](const Tensor& out) {
+          square_sum(isa, out.data<double>(), static_cast<const X*>(x.data<X>()), n);
+        });
+        return std::sqrt(total / static_cast<double>(std::max<int64_t>(n, 1)));
+      };
+      if (p.shape().rank() >= 2) {
+        const Tensor &row = row_[index], &col = col_[index];
+        const int64_t rows = row.numel(), cols = col.numel();
+        adafactor_means(isa, row.data<float>(), col.data<float>(), g, rows, cols, beta2);
+        const double total = number(device, [&](const Tensor& out) {
+          sum(isa, out.data<double>(), static_cast<const float*>(row.data<float>()), rows);
+        });
+        adafactor_factored(isa, u.data<double>(), g, row.data<float>(), col.data<float>(),
+                           total / static_cast<double>(rows), rows, cols);
+      } else {
+        adafactor_whole(isa, u.data<double>(), full_[index].template data<float>(), g, n, beta2);
+      }
+      const double shrink = std::max(1.0, root_mean_square(u, 0.0) / config_.clip_threshold);
+      const double rate =
+          config_.scale_parameter ? lr * std::max(kEpsScale, root_mean_square(p.value(), A{})) : lr;
+      adafactor_apply(isa, p.value().template data<A>(), u.data<double>(), n,
+                      1 - weight_decay * rate, rate / shrink);
     });
   }
 
  private:
-  static void factored(const Tensor& u, const Tensor& g, const Tensor& row, const Tensor& col,
-                       double beta2) {
-    const int64_t rows = row.numel(), cols = col.numel();
-    const double* x = g.data<double>();
-    float *r = row.data<float>(), *c = col.data<float>();
-    double row_total = 0;
-    std::vector<double> col_sum(static_cast<size_t>(cols), 0.0);
-    for (int64_t i = 0; i < rows; ++i) {
-      double sum = 0;
-      for (int64_t j = 0; j < cols; ++j) {
-        const double square = x[i * cols + j] * x[i * cols + j] + kEps;
-        sum += square;
-        col_sum[static_cast<size_t>(j)] += square;
-      }
-      r[i] = static_cast<float>(beta2 * r[i] + (1 - beta2) * sum / static_cast<double>(cols));
-      row_total += r[i];
-    }
-    for (int64_t j = 0; j < cols; ++j)
-      c[j] = static_cast<float>(beta2 * c[j] + (1 - beta2) * col_sum[static_cast<size_t>(j)] /
-                                                   static_cast<double>(rows));
-    const double row_mean = row_total / static_cast<double>(rows);
-    for (int64_t i = 0; i < rows; ++i)
-      for (int64_t j = 0; j < cols; ++j)
-        u.data<double>()[i * cols + j] =
-            x[i * cols + j] / std::sqrt(r[i] / row_mean) / std::sqrt(static_cast<double>(c[j]));
-  }
-
-  static void whole(const Tensor& u, const Tensor& g, const Tensor& state, double beta2) {
-    for (int64_t i = 0; i < g.numel(); ++i) {
-      const double x = g.data<double>()[i];
-      float& s = state.data<float>()[i];
-      s = static_cast<float>(beta2 * s + (1 - beta2) * (x * x + kEps));
-      u.data<double>()[i] = x / std::sqrt(static_cast<double>(s));
-    }
-  }
-
   OptimizerConfig config_;
   StateList row_, col_, full_;
 };

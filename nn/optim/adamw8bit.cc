@@ -39,7 +39,7 @@ class Moment {
         shapes.push_back({part == 0 ? n : (n + kStateBlock - 1) / kStateBlock});
       dtypes.push_back(part == 0 ? DType::u8 : part == 1 ? DType::f32 : p.dtype());
     }
-    return {kind, names, shapes, dtypes};
+    return {kind, names, shapes, dtypes, device_of(params)};
   }
   const StepTable* table_;
 
@@ -54,9 +54,9 @@ class AdamW8bit : public Optimizer {
         config_(config),
         m_("exp_avg", true, names(), all()),
         v_("exp_avg_sq", false, names(), all()) {
-    require_cpu("adamw8bit", all());
-    if (paged)
-      page_states(config, {&m_.codes, &m_.absmax, &m_.plain, &v_.codes, &v_.absmax, &v_.plain});
+    if (!paged) return;
+    require_cpu("paged-adamw8bit", all());
+    page_states(config, {&m_.codes, &m_.absmax, &m_.plain, &v_.codes, &v_.absmax, &v_.plain});
   }
   void visit_state(const std::function<void(const std::string&, Tensor&)>& f) override {
     m_.visit(f);
@@ -66,7 +66,7 @@ class AdamW8bit : public Optimizer {
  protected:
   void update(size_t i, const Var& p, double lr, double weight_decay) override {
     const AdamwStep step{lr, config_.beta1, config_.beta2, config_.eps, weight_decay, steps};
-    on_cpu_master(p, [&](auto isa, auto type) {
+    on_master("adamw8bit", p, [&](auto isa, auto type) {
       using A = decltype(type);
       if constexpr (std::is_same_v<A, float>)
         if (in_8_bits(p)) {
@@ -89,16 +89,14 @@ class AdamW8bit : public Optimizer {
 class Lion8bit : public Optimizer {
  public:
   Lion8bit(const OptimizerConfig& config, std::vector<ParamGroup> groups)
-      : Optimizer(std::move(groups)), config_(config), m_("exp_avg", true, names(), all()) {
-    require_cpu("lion8bit", all());
-  }
+      : Optimizer(std::move(groups)), config_(config), m_("exp_avg", true, names(), all()) {}
   void visit_state(const std::function<void(const std::string&, Tensor&)>& f) override {
     m_.visit(f);
   }
 
  protected:
   void update(size_t i, const Var& p, double lr, double weight_decay) override {
-    on_cpu_master(p, [&](auto isa, auto type) {
+    on_master("lion8bit", p, [&](auto isa, auto type) {
       using A = decltype(type);
       if constexpr (std::is_same_v<A, float>)
         if (in_8_bits(p)) {

@@ -24,25 +24,15 @@ std::unique_ptr<Optimizer> make_paged_adamw8bit(const OptimizerConfig& config,
 std::unique_ptr<Optimizer> make_lion8bit(const OptimizerConfig& config,
                                          std::vector<ParamGroup> groups);
 
-// f(isa, A{}) for the dtype of a parameter, f32 or f64.
+// f(isa, A{}) for the device of a parameter and its dtype, f32 or f64.
 template <class F>
-auto for_master(F& f) {
-  return [&f](auto isa, auto type) {
+void on_master(const char* optimizer, const Var& p, F&& f) {
+  on_float(optimizer, p.value(), [&f](auto isa, auto type) {
     if constexpr (std::is_same_v<decltype(type), bf16>)
       invariant(false, "a trainable parameter in bf16: masters are f32");
     else
       f(isa, type);
-  };
-}
-// Calls it with the kernels of the parameter's device, or (for updates that CUDA has not) the
-// CPU's.
-template <class F>
-void on_master(const char* optimizer, const Var& p, F&& f) {
-  on_float(optimizer, p.value(), for_master(f));
-}
-template <class F>
-void on_cpu_master(const Var& p, F&& f) {
-  on_float(p.dtype(), for_master(f));
+  });
 }
 
 // States of one kind, one per parameter, zero at the start, counted as optimizer memory.

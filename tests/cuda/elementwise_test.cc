@@ -50,6 +50,11 @@ TEST_CASE("cuda elementwise: a row repeated over rows") {
         const auto* x = o.in(t, rows * cols);
         mul_row_forward(isa, y, x, o.in(0.0f, cols), rows, cols);
       });
+      compare_with_cpu("mul_column", 1e-7, 8e-3, [=](auto isa, auto t, Operands& o) {
+        auto* y = o.out(t, rows * cols);
+        const auto* x = o.in(t, rows * cols);
+        mul_column_forward(isa, y, x, o.in(0.0f, rows), rows, cols);
+      });
     }
 }
 
@@ -57,6 +62,7 @@ TEST_CASE("cuda elementwise: figures") {
   check_figures("add_forward", {});
   // In bf16 a lane takes its eight values of the row in two accesses of half a sector each.
   check_figures("add_row_forward", {.sector_efficiency = 0.9});
+  check_figures("mul_column_forward", {});
   check_figures("swiglu_forward", {});
   check_figures("swiglu_backward", {});
 }

@@ -36,6 +36,10 @@ class Operands {
   T* in_out(T, int64_t count, double low = -1, double high = 1) {
     return add<T>(random<T>(count, low, high), true);
   }
+  template <class T>
+  T* in_out(const std::vector<T>& values) {
+    return add<T>(values, true);
+  }
   // [count] that the kernel must write all of.
   template <class T>
   T* out(T, int64_t count) {

@@ -30,6 +30,8 @@ TEST_CASE("cuda pointwise: every function equals the CPU's") {
   check_pointwise<Silu>("silu");
   check_pointwise<Tanh>("tanh");
   check_pointwise<Sigmoid>("sigmoid");
+  check_pointwise<Sin>("sin");
+  check_pointwise<Cos>("cos");
 }
 
 TEST_CASE("cuda pointwise: operands that are not aligned to 16 bytes") {

@@ -18,6 +18,11 @@ TEST_CASE("cuda gather_rows equals the CPU's to the bit, in every pair of dtypes
     compare_with_cpu("to bf16", 0, 0,
                      [&](auto isa, auto t, Operands& o) { body(isa, bf16{}, t, o); });
   }
+  for (const int64_t d : {1, 8, 33})
+    compare_with_cpu("zeros for -1", 0, 0, [&](auto isa, auto t, Operands& o) {
+      auto* y = o.out(t, 4 * d);
+      gather_rows(isa, y, o.in(t, 7 * d), o.in(std::vector<int32_t>{-1, 6, 0, -1}), 4, d);
+    });
   compare_with_cpu("no rows", 0, 0, [](auto isa, auto t, Operands& o) {
     auto* y = o.in_out(t, 8);
     gather_rows(isa, y, o.in(t, 8), o.in(std::vector<int32_t>{0}), 0, 8);

@@ -76,7 +76,9 @@ void check(const char* name, const Layout& l) {
                   .f32 = 5e-6,
                   .f32_gradient = 2e-5,
                   .bf16_gradient = 5e-2,
-                  .parameters_stay_f32 = false});
+                  .parameters_stay_f32 = false,
+                  .cuda_f32 = 1e-4,  // operands are two bf16: 16 bits
+                  .cuda = l.head_dim % 8 == 0});
 }
 
 TEST_CASE("attention: causal, packed documents of odd lengths") {

@@ -23,23 +23,25 @@ TEST_CASE("op: kl_divergence") {
     Numbers wanted(static_cast<size_t>(rows * width));
     for (size_t i = 0; i < wanted.size(); ++i) wanted[i] = std::sin(static_cast<double>(i)) * 2;
     // In bf16 both sides round, and the divergence is a small difference of large sums.
-    test::check_op({.name = "kl_divergence",
-                    .shapes = {{rows, width}},
-                    .op =
-                        [&, shape = Shape{rows, width}](const auto& x) {
-                          return kl_divergence(
-                              x[0], Tensor::from<double>(wanted, shape).to(x[0].dtype()));
-                        },
-                    .reference =
-                        [&, n = static_cast<size_t>(width)](const std::vector<Numbers>& x) {
-                          double loss = 0;
-                          for (size_t at = 0; at < wanted.size(); at += n) {
-                            const Numbers p = softmax(wanted, at, n), q = softmax(x[0], at, n);
-                            for (size_t j = 0; j < n; ++j) loss += p[j] * std::log(p[j] / q[j]);
-                          }
-                          return Numbers{loss};
-                        },
-                    .bf16 = 3e-2});
+    test::check_op(
+        {.name = "kl_divergence",
+         .shapes = {{rows, width}},
+         .op =
+             [&, shape = Shape{rows, width}](const auto& x) {
+               return kl_divergence(
+                   x[0],
+                   Tensor::from<double>(wanted, shape).to(x[0].dtype()).to(x[0].value().device()));
+             },
+         .reference =
+             [&, n = static_cast<size_t>(width)](const std::vector<Numbers>& x) {
+               double loss = 0;
+               for (size_t at = 0; at < wanted.size(); at += n) {
+                 const Numbers p = softmax(wanted, at, n), q = softmax(x[0], at, n);
+                 for (size_t j = 0; j < n; ++j) loss += p[j] * std::log(p[j] / q[j]);
+               }
+               return Numbers{loss};
+             },
+         .bf16 = 3e-2});
   }
   const Tensor same = Tensor::full({2, 3}, DType::f32, 0.7);
   CHECK(kl_divergence(Var(same), same).value().item() == 0);

@@ -2,8 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
+#include "cuda/emulator/emulator.h"
 #include "engine/rng.h"
 
 namespace lk::test {
@@ -39,17 +41,17 @@ struct Run {
 
 // Runs op and its backward with weights `dy`; `need` says which inputs are leaves.
 Run run(const OpCase& c, const std::vector<Numbers>& values, DType dtype,
-        const std::vector<bool>& need, const Numbers& dy) {
+        const std::vector<bool>& need, const Numbers& dy, Device device = Device::cpu) {
   std::vector<Var> inputs;
   for (size_t i = 0; i < values.size(); ++i) {
     const DType own = dtype == DType::bf16 && i > 0 && c.parameters_stay_f32 ? DType::f32 : dtype;
-    Tensor t = tensor_of(values[i], c.shapes[i], own);
+    const Tensor t = tensor_of(values[i], c.shapes[i], own).to(device);
     inputs.push_back(need[i] ? Var::leaf(t) : Var(t));
   }
   const Var y = c.op(inputs);
   Run out;
   out.y = y.value().to_vector<double>();
-  if (y.needs_grad()) backward(y, tensor_of(dy, y.shape(), y.dtype()));
+  if (y.needs_grad()) backward(y, tensor_of(dy, y.shape(), y.dtype()).to(y.value().device()));
   for (const Var& x : inputs)
     out.grads.push_back(x.grad().defined() ? x.grad().to_vector<double>() : Numbers());
   return out;
@@ -101,14 +103,22 @@ void check_op(const OpCase& c) {
     CAPTURE(name_of(dtype));
     const bool half = dtype == DType::bf16;
     const auto inputs = rounded(c, values, dtype);
-    const Run low = run(c, values, dtype, all, dy);
-    CHECK(error_of(low.y, c.reference(inputs)) <= (half ? c.bf16 : c.f32));
     const Run high = run(
         c, inputs, DType::f64, all,
         half ? tensor_of(dy, {static_cast<int64_t>(dy.size())}, dtype).to_vector<double>() : dy);
-    for (size_t i = 0; i < n; ++i) {
-      CAPTURE(i);
-      CHECK(error_of(low.grads[i], high.grads[i]) <= (half ? c.bf16_gradient : c.f32_gradient));
+    for (const Device device : {Device::cpu, Device::cuda}) {
+      if (device == Device::cuda && !c.cuda) continue;
+      CAPTURE(name_of(device));
+      const double least = device == Device::cuda ? c.cuda_f32 : 0;
+      const emu::Checker checker;
+      const Run low = run(c, values, dtype, all, dy, device);
+      CHECK(checker.text() == "");
+      CHECK(error_of(low.y, c.reference(inputs)) <= (half ? c.bf16 : std::max(c.f32, least)));
+      for (size_t i = 0; i < n; ++i) {
+        CAPTURE(i);
+        CHECK(error_of(low.grads[i], high.grads[i]) <=
+              (half ? c.bf16_gradient : std::max(c.f32_gradient, least)));
+      }
     }
   }
   for (uint32_t mask = 0; mask < (1u << n); ++mask) {

@@ -46,9 +46,20 @@ TEST_CASE("sigmoid") {
       "sigmoid", sigmoid, [](double x) { return 1 / (1 + std::exp(-x)); }, -20, 20);
 }
 
+TEST_CASE("sin and cos") {
+  check("sin", lk::sin, [](double x) { return std::sin(x); });
+  check("cos", lk::cos, [](double x) { return std::cos(x); });
+  for (const double far : {-3000.3, 777.7, 9999.5}) {  // many turns away
+    const Var x = Tensor::full({1}, DType::f32, far);
+    const double at = x.value().item();
+    CHECK(std::abs(lk::sin(x).value().item() - std::sin(at)) <= 2e-6);
+    CHECK(std::abs(lk::cos(x).value().item() - std::cos(at)) <= 2e-6);
+  }
+}
+
 TEST_CASE("pointwise functions keep NaN") {
   const Tensor nan = Tensor::full({3}, DType::f32, NAN);
-  for (Var (*op)(const Var&) : {gelu, gelu_tanh, relu, silu, lk::tanh, sigmoid})
+  for (Var (*op)(const Var&) : {gelu, gelu_tanh, relu, silu, lk::tanh, sigmoid, lk::sin, lk::cos})
     CHECK(std::isnan(op(Var(nan)).value().item(1)));
 }
 

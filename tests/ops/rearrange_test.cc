@@ -47,8 +47,7 @@ TEST_CASE("transpose of each matrix of a stack") {
 }
 
 TEST_CASE("take adds up what is taken twice and leaves holes at 0") {
-  const auto index =
-      std::make_shared<const std::vector<int32_t>>(std::vector<int32_t>{4, -1, 0, 4, 2, 4});
+  const auto index = std::make_shared<const Places>(std::vector<int32_t>{4, -1, 0, 4, 2, 4});
   test::check_op(
       {.name = "take",
        .shapes = {{5}},

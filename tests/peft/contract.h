@@ -24,6 +24,8 @@ struct ContractRow {
   std::vector<std::string> models = {"gpt2", "llama", "bert", "t5"};
 };
 
+// At least one for each registered method.
+const std::vector<ContractRow>& contract_rows();
 void check_contract(const ContractRow& row);
 
 // A method with its defaults and `settings` over them.

@@ -18,7 +18,10 @@ void check_product(const QuantSpec& spec, int64_t rows, int64_t in, int64_t out)
   c.name = fmt::format("{} block {}{}, [{}, {}] times [{}, {}]", spec.type, spec.block_size,
                        spec.double_quant ? " double" : "", rows, in, out, in);
   c.shapes = {{rows, in}, {out}};
-  c.op = [q](const std::vector<Var>& v) { return quantized_linear(v[0], q, v[1]); };
+  c.op = [q](const std::vector<Var>& v) {
+    const auto there = std::make_shared<const Quantized>(q->to(v[0].value().device()));
+    return quantized_linear(v[0], there, v[1]);
+  };
   c.reference = [=](const std::vector<Numbers>& v) {
     Numbers y;
     for (int64_t t = 0; t < rows; ++t)

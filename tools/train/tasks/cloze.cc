@@ -146,11 +146,12 @@ class ClozeClasses : public Cloze {
   Prediction predict(Model& model, const Batch& batch) const override {
     Prediction p = TaskData::predict(model, batch);
     const auto columns = static_cast<int64_t>(tokens_.size());
-    const auto index = std::make_shared<std::vector<int32_t>>();
+    std::vector<int32_t> index;
     for (int64_t i = 0; i < p.logits.dim(0); ++i)
       for (const int32_t id : tokens_)
-        index->push_back(static_cast<int32_t>(i * p.logits.dim(1)) + id);
-    p.logits = take(p.logits, index, {p.logits.dim(0), columns});
+        index.push_back(static_cast<int32_t>(i * p.logits.dim(1)) + id);
+    p.logits = take(p.logits, std::make_shared<const Places>(std::move(index)),
+                    {p.logits.dim(0), columns});
     return p;
   }
   Var loss(Model& model, const Batch& batch) const override {
