@@ -5,11 +5,13 @@
 
 #include "data/subset.h"
 #include "engine/device.h"
+#include "engine/files/atomic_file.h"
 #include "engine/files/folder_lock.h"
 #include "peft/hub_method.h"
 #include "quant/bnb_files.h"
 #include "quant/quantized_weight.h"
 #include "tools/train/cli.h"
+#include "tools/train/heat_map.h"
 #include "tools/train/method_options.h"
 #include "tools/train/progress.h"
 #include "tools/train/quant_options.h"
@@ -249,7 +251,10 @@ void finetune(CLI::App& app, Options o) {
                      .before = {before.values.begin(), before.values.end()},
                      .after = {after.values.begin(), after.values.end()},
                      .maps = layer_maps(*method)};
-    for (const LayerMap& map : record.maps) fmt::print("\n{}", text_of(map));
+    for (const LayerMap& map : record.maps) {
+      fmt::print("\n{}", text_of(map));
+      write_file_atomically(o.run.output / (map.title + ".svg"), heat_map_svg(map));
+    }
     write_record(o.run.output / "results.json", record);
   }
   int64_t size = 0;

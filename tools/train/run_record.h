@@ -12,7 +12,7 @@
 namespace lk {
 
 struct RunRecord {
-  std::string method;                    // "none": nothing was trained
+  std::string method = "none";           // "none": nothing was trained
   int64_t examples = 0;                  // that were trained on
   int64_t steps = 0, planned_steps = 0;  // updates made; of the whole run
   int64_t scored = 0, held_out = 0;      // records that were scored; that there are
