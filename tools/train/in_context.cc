@@ -8,6 +8,7 @@
 
 #include "data/metrics.h"
 #include "data/prompt_template.h"
+#include "data/slot_errors.h"
 #include "data/subset.h"
 #include "engine/rng.h"
 #include "nn/embed_texts.h"
@@ -239,6 +240,10 @@ Scores generate_texts(OpenModel& open, const PromptTemplate& text, const Items& 
   scores.values = {{"BLEU", bleu(scores.outputs, references)},
                    {"ROUGE-L", rouge_l(scores.outputs, references)},
                    {"exact match", exact_match(scores.outputs, references)}};
+  std::vector<std::string> asked;
+  for (size_t i = 0; i < count; ++i) asked.push_back(items.fields[i].at("input"));
+  if (const auto errors = slot_error_rate(asked, scores.outputs))
+    scores.values.emplace_back("slot error rate", *errors);
   return scores;
 }
 

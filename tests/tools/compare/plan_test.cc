@@ -129,5 +129,18 @@ TEST_CASE("compare: a plan that cannot be is named by file and line or key") {
   says("metric = \"a\"\n[[run]]\nname = \"x\"\nlr = 2020-01-01", "'lr'");
 }
 
+TEST_CASE("compare: the shipped plans can be read, each with three seeds and what it is about") {
+  int count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("tools/compare/plans")) {
+    CAPTURE(entry.path().string());
+    const ComparePlan plan = read_plan(entry.path());
+    CHECK(!plan.description.empty());
+    CHECK(plan.runs.size() >= 15);
+    for (const Run& run : plan.runs) CHECK(run.arguments.size() >= 4);
+    ++count;
+  }
+  CHECK(count >= 10);
+}
+
 }  // namespace
 }  // namespace lk
