@@ -15,13 +15,13 @@ class Gate {
   // g [B, k] in the dtype of x. What passes without a tape give is noted for reports.
   Var operator()(const Var& x, std::span<const int32_t> offsets);
   void visit(const ParameterVisitor& f) { f(weight_), f(bias_); }
-  // The mean over the documents noted so far and over k; NaN before any.
-  double mean() const { return total_ / static_cast<double>(count_); }
+  const std::string& name() const { return weight_.name; }
+  int64_t heads() const { return bias_.shape[0]; }
+  const std::vector<float>& noted() const { return noted_; }  // [documents so far, k]
 
  private:
   Parameter weight_, bias_;
-  double total_ = 0;
-  int64_t count_ = 0;
+  std::vector<float> noted_;
 };
 
 // Rows of y [T, d] times the number of their document, g [B, 1].

@@ -233,7 +233,7 @@ class LoraPart : public HubPart {
   }
   void visit_gates(const GateVisitor& f) override {
     if (!options_.gated) return;
-    for (const auto& [linear, lora] : targets_) f("lora " + linear->name(), lora->gate());
+    for (const auto& [linear, lora] : targets_) f("lora", lora->gate());
   }
 
  private:

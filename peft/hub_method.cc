@@ -165,14 +165,36 @@ std::unique_ptr<Method> make_hub_method(const Settings& settings, const json& co
   return std::make_unique<HubMethod>(settings, config);
 }
 
-std::vector<std::pair<std::string, double>> mean_gates(Method& method) {
-  std::vector<std::pair<std::string, double>> out;
+std::vector<GateReport> gates_of(Method& method) {
+  std::vector<GateReport> out;
   const auto* hub = dynamic_cast<HubMethod*>(&method);
   if (!hub) return out;
-  for (const auto& part : hub->parts())
-    part->visit_gates(
-        [&](const std::string& place, const Gate& gate) { out.emplace_back(place, gate.mean()); });
+  const auto add = [&](const std::string& part, const Gate& gate) {
+    // One for each of the matrices that share a layer: GPT-2's q and v.
+    const auto heads = static_cast<size_t>(gate.heads());
+    for (size_t k = 0; k < heads; ++k) {
+      GateReport& r = out.emplace_back(
+          GateReport{heads > 1 ? fmt::format("{} {}", part, k + 1) : part, gate.name(), {}});
+      for (size_t i = k; i < gate.noted().size(); i += heads)
+        r.of_documents.push_back(gate.noted()[i]);
+    }
+  };
+  for (const auto& part : hub->parts()) part->visit_gates(add);
   return out;
+}
+
+LayerMap gate_map(const std::vector<GateReport>& gates) {
+  std::vector<NamedNumber> means;
+  for (const GateReport& g : gates) {
+    double sum = 0;
+    for (const float v : g.of_documents) sum += static_cast<double>(v);
+    // The place is the module: what stands behind is how the adapter's file goes on.
+    std::string module = g.name;
+    for (const char* end : {".adapters.", ".loras.", ".prefix_tuning."})
+      module = module.substr(0, module.find(end));
+    means.push_back({module, g.part, sum / static_cast<double>(g.of_documents.size())});
+  }
+  return layer_map("gate", means);
 }
 
 MethodInfo adapterhub_info() {

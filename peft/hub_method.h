@@ -1,6 +1,7 @@
 // A method whose parts AdapterHub knows: its settings are an AdapterHub configuration.
 #pragma once
 
+#include "peft/layer_map.h"
 #include "peft/method.h"
 
 namespace lk {
@@ -16,8 +17,14 @@ nlohmann::json hub_lora(const nlohmann::json& changes);
 // Any configuration as JSON text; what folders are read as.
 MethodInfo adapterhub_info();
 
-// The gates by place (UniPELT), averaged over the documents of all passes without a tape so far;
-// empty for methods without gates.
-std::vector<std::pair<std::string, double>> mean_gates(Method& method);
+// UniPELT's gates: what each gave to the documents of all passes without a tape so far, those that
+// pad a batch too.
+struct GateReport {
+  std::string part, name;  // "lora"; of the gate's weight
+  std::vector<float> of_documents;
+};
+std::vector<GateReport> gates_of(Method& method);  // empty for methods without gates
+// Their means over the documents by layer and place.
+LayerMap gate_map(const std::vector<GateReport>& gates);
 
 }  // namespace lk

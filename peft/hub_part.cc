@@ -55,8 +55,7 @@ class BottleneckPart : public HubPart {
   void merge() override { cannot_merge("a bottleneck adapter", "it is not linear"); }
   void visit_gates(const GateVisitor& f) override {
     if (!options_.gated) return;
-    for (size_t l = 0; l < adapters_.all().size(); ++l)
-      f(fmt::format("adapter {}", l), adapters_.all()[l]->gate());
+    for (const auto& adapter : adapters_.all()) f("adapter", adapter->gate());
   }
 
  private:
@@ -162,9 +161,7 @@ class PrefixPart : public HubPart {
   void merge() override { cannot_merge("a prefix", "no weight of the base can hold it"); }
   void visit_gates(const GateVisitor& f) override {
     for (const Prefix& p : prefixes_)
-      for (size_t l = 0; l < p.gated.size(); ++l)
-        f(p.kind == "self" ? fmt::format("prefix {}", l) : fmt::format("{} prefix {}", p.kind, l),
-          p.gated[l]->gate());
+      for (const auto& g : p.gated) f("prefix", g->gate());
   }
 
  private:

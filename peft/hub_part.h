@@ -24,8 +24,8 @@ class HubPart {
   virtual void merge() = 0;
   // The base's weights as they were, to the bit.
   virtual void unmerge() { fail("this part was not merged"); }
-  // The gates by place, where there are some.
-  using GateVisitor = std::function<void(const std::string& place, const Gate& gate)>;
+  // The gates, where there are some.
+  using GateVisitor = std::function<void(const std::string& part, const Gate& gate)>;
   virtual void visit_gates(const GateVisitor& /*f*/) {}
 };
 

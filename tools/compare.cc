@@ -13,7 +13,8 @@ int main(int argc, char** argv) {
       "checkpoint.");
   app.footer(R"(The file:
   title = "Methods on banking77"
-  metric = "accuracy"    # of the scores that finetune reports
+  description = "..."    # stands above the table
+  metrics = ["accuracy"] # of the scores that finetune reports, the main one first
   seeds = [0, 1, 2]
   [options]              # of bin/finetune, for every run
   model = "FOLDER"
@@ -22,23 +23,55 @@ int main(int argc, char** argv) {
   [[run]]                # a row of the table; its options win
   name = "LoRA, rank 8"
   method = "lora"
-  rank = 8)");
+  rank = 8
+  [[run]]                # nothing trains: bin/evaluate; shots come from train
+  name = "16 examples in the prompt"
+  method = "none"
+  shots = 16)");
   std::string file, output;
   std::vector<std::string> changes;
+  std::string title;
+  bool dry = false;
+  int64_t steps = 0;
   app.add_option("plan", file, "what to run (TOML)")->required();
-  app.add_option("--output", output, "folder for the runs, table.md, results.json and index.html")
+  app.add_option("--output", output,
+                 "folder for the runs, table.md, section.md, results.json and index.html")
       ->required();
   app.add_option("--set", changes,
                  "KEY=VALUE over the file's [options], e.g. train=FILE; again for each")
       ->allow_extra_args(false);
+  app.add_option("--title", title, "instead of the file's");
+  app.add_flag("--dry-run", dry, "show each run's command; run nothing");
+  app.add_option(
+         "--try", steps,
+         "run only so many updates of each row's first seed, and say how long all will take")
+      ->check(CLI::PositiveNumber);
   return run_tool(app, argc, argv, [&] {
-    const ComparePlan plan = read_plan(file, changes);
+    ComparePlan plan = read_plan(file, changes);
+    if (!title.empty()) plan.title = title;
+    if (dry) {
+      for (const Run& run : plan.runs)
+        fmt::print("{}{}\n", command_of(run, output), is_done(run, output) ? "  # is done" : "");
+      return;
+    }
     const FolderLock lock(output);
+    if (steps > 0) {
+      const ComparePlan trial = trial_of(plan, steps);
+      const std::vector<Outcome> trials = execute(trial, output);
+      fmt::print("\n{}", estimate(plan, trials));
+      for (const Outcome& o : trials)
+        require(o.error.empty(), "the trial of '{}' failed: {}", o.run->name, o.error);
+      return;
+    }
     const std::vector<Outcome> outcomes = execute(plan, output);
     const std::vector<Row> rows = rows_of(plan, outcomes);
     const std::filesystem::path folder = output;
+    std::string command = "bin/compare " + file + " --output " + output;
+    for (const std::string& change : changes) command += " --set '" + change + "'";
+    if (!title.empty()) command += " --title '" + title + "'";
     write_file_atomically(folder / "table.md", markdown(plan, rows));
-    write_file_atomically(folder / "results.json", json(plan, rows));
+    write_file_atomically(folder / "section.md", section(plan, rows, command));
+    write_file_atomically(folder / "results.json", json(plan, rows, command));
     write_file_atomically(folder / "index.html", html(plan, rows));
     fmt::print("\n{}\n{}\n", markdown(plan, rows), (folder / "index.html").string());
     for (const Row& r : rows) require(r.error.empty(), "a run of '{}' failed: {}", r.name, r.error);

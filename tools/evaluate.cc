@@ -1,12 +1,15 @@
 // Scores a model, with an adapter or without, on a data file.
+#include <chrono>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "engine/files/atomic_file.h"
 #include "peft/hub_method.h"
+#include "quant/quantizer.h"
 #include "tools/train/cli.h"
 #include "tools/train/in_context.h"
 #include "tools/train/run_model.h"
+#include "tools/train/run_record.h"
 #include "tools/train/tasks/options.h"
 
 using namespace lk;
@@ -53,6 +56,34 @@ Opened open_task(ModelSource source, const std::string& data, TaskOptions option
   return {std::move(open), std::move(task)};
 }
 
+int64_t parameters_of(const OpenModel& open) {
+  int64_t total = quantized_numel(*open.model);
+  open.model->visit_parameters([&](const Parameter& p) { total += p.shape.numel(); });
+  if (open.method) open.method->visit([&](const Parameter& p) { total += p.shape.numel(); });
+  return total;
+}
+
+// The means on the terminal; in `file`, unless it is "", each of the `records`.
+void show_gates(Method* method, const std::string& file, size_t records) {
+  require(method != nullptr, "--gates: pass the --adapter whose gates are wanted");
+  const auto gates = gates_of(*method);
+  require(!gates.empty(), "--gates: this adapter has no gates");
+  fmt::print("{}", text_of(gate_map(gates)));
+  if (file.empty()) return;
+  std::string text;
+  for (const GateReport& g : gates) {
+    require(g.of_documents.size() == records,
+            "--gates-file: this task reads {} texts for its {} records, so that no gate is a "
+            "record's own; classes, tags and cloze questions have one each",
+            g.of_documents.size(), records);
+    text += (text.empty() ? "" : "\t") + g.part + " " + g.name;
+  }
+  for (size_t i = 0; i < records; ++i)
+    for (size_t g = 0; g < gates.size(); ++g)
+      text += fmt::format("{}{:.6g}", g == 0 ? "\n" : "\t", gates[g].of_documents[i]);
+  write_file_atomically(file, text + "\n");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -64,6 +95,7 @@ int main(int argc, char** argv) {
   DType dtype = DType::f32;
   Device device = Device::cpu;
   bool gates = false;
+  std::string gates_file, results;
   app.add_option("--model", model, "Hugging Face model folder; with --adapter it may be left out");
   app.add_option("--adapter", adapter, "adapter folder");
   app.add_option("--data", data, ".tsv, .conll, .jsonl or .txt")->required();
@@ -91,6 +123,13 @@ int main(int argc, char** argv) {
           ->check(CLI::NonNegativeNumber);
   in_context.add_option("--shots-from", shown.pool, "data that the examples are drawn from");
   in_context
+      .add_option(
+          "--shots-limit", shown.pool_limit,
+          "draw them from so many of --shots-from, those that finetune --train-limit trains "
+          "on with the same --seed; 0: from all")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  in_context
       .add_option("--select", shown.selection,
                   "random: anew for each prompt; nearest: by embedding")
       ->capture_default_str()
@@ -102,32 +141,47 @@ int main(int argc, char** argv) {
                "of plain text under a masked language model: mask each token by itself");
   app.add_option("--seed", task.seed, "of the choice of examples, and of masking")
       ->capture_default_str();
-  app.add_flag("--gates", gates, "show how far the gates of UniPELT open, place by place");
+  app.add_flag("--gates", gates,
+               "show how far the gates of UniPELT open, by layer and part, on average");
+  app.add_option(
+      "--gates-file", gates_file,
+      "write them to this file for each record: a line of numbers, parted by tabs, under "
+      "the gates' names");
+  app.add_option("--results", results, "write scores, seconds and memory to this file, as JSON");
   add_dtype_option(app, dtype);
   add_device_option(app, device);
   return run_tool(app, argc, argv, [&] {
+    if (gates || !gates_file.empty()) o.round_to = 1;  // a gate for each record, none of padding
     const ModelSource source = find_model(model, adapter);
     std::optional<Opened> opened;
     std::optional<OpenModel> in_prompt;
     Scores scores;
+    size_t records = 0;
+    const auto start = std::chrono::steady_clock::now();
     if (shots->count() > 0) {
       shown.template_text = task.template_text;
       shown.verbalizer = task.verbalizer;
       shown.seed = task.seed;
       in_prompt = open_model(source, dtype, device);
-      scores = score_in_context(*in_prompt, data, shown, o);
+      scores = score_in_context(*in_prompt, data, shown, o, &records);
     } else {
       opened = open_task(source, data, task, dtype, device);
       scores = opened->task->score(*opened->model.model, opened->model.tokenizer, o);
+      records = opened->task->inputs().size();
     }
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     const OpenModel& open = opened ? opened->model : *in_prompt;
     fmt::print("{}\n", scores.line());
-    if (gates) {
-      require(open.method != nullptr, "--gates: pass the --adapter whose gates are wanted");
-      const auto means = mean_gates(*open.method);
-      require(!means.empty(), "--gates: this adapter has no gates");
-      for (const auto& [place, mean] : means) fmt::print("  gate of {}: {:.3f}\n", place, mean);
-    }
+    if (gates || !gates_file.empty())
+      show_gates(open.method.get(), gates_file, scores.outputs.size());
+    if (!results.empty())
+      write_record(results, {.method = "none",
+                             .scored = static_cast<int64_t>(scores.outputs.size()),
+                             .held_out = static_cast<int64_t>(records),
+                             .score_seconds = seconds.count(),
+                             .total_parameters = parameters_of(open),
+                             .peak_memory_bytes = peak_rss_bytes(),
+                             .after = {scores.values.begin(), scores.values.end()}});
     if (predictions.empty()) return;
     std::string text;
     for (const std::string& output : scores.outputs) text += nlohmann::json(output).dump() + "\n";

@@ -1,17 +1,22 @@
 // Fine-tunes a model folder on a data file with any method of the registry; writes an adapter.
 #include <algorithm>
+#include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "data/subset.h"
 #include "engine/device.h"
 #include "engine/files/atomic_file.h"
 #include "engine/files/folder_lock.h"
+#include "peft/hub_method.h"
 #include "quant/bnb_files.h"
 #include "quant/quantized_weight.h"
 #include "tools/train/cli.h"
+#include "tools/train/heat_map.h"
 #include "tools/train/method_options.h"
 #include "tools/train/progress.h"
 #include "tools/train/quant_options.h"
 #include "tools/train/run_model.h"
+#include "tools/train/run_record.h"
 #include "tools/train/tasks/options.h"
 #include "tools/train/tasks/task.h"
 
@@ -21,7 +26,7 @@ namespace {
 
 struct Options {
   std::string model, train, dev, method = "lora", variant, start_from;
-  int64_t samples = 3;
+  int64_t samples = 3, train_limit = 0;
   bool gradient_checkpointing = false, no_baseline = false;
   DType dtype = DType::f32;
   ActivationStorage activations = ActivationStorage::compute;
@@ -44,13 +49,29 @@ void show_samples(const char* title, const Scores& scores, const std::vector<std
 
 // The examples that train, no longer than the model takes.
 std::vector<Example> encode_train(const TaskData& task, const Model& model,
-                                  const Tokenizer& tokenizer, const ScoreOptions& options) {
-  const EncodeOptions e = encode_options(model, options);
+                                  const Tokenizer& tokenizer, const Options& o) {
+  const EncodeOptions e = encode_options(model, o.score);
   const int64_t context = model.info().max_positions;
   require(e.max_length <= model.max_length(),
           "--max-length {} is above the model's context of {}, of which virtual tokens take {}",
           e.max_length, context, context - model.max_length());
-  return task.examples(model, tokenizer, e);
+  std::vector<Example> all = task.examples(model, tokenizer, e), out;
+  if (o.train_limit == 0) return all;
+  for (const size_t i : subset(all.size(), o.train_limit, o.run.seed, o.train))
+    out.push_back(std::move(all[i]));
+  return out;
+}
+
+// The ranks that are left in each matrix, and how far the gates opened while --dev was scored.
+std::vector<LayerMap> layer_maps(Method& method) {
+  std::vector<NamedShape> shapes;
+  method.visit([&](const Parameter& p) { shapes.push_back({p.name, p.shape}); });
+  std::vector<LayerMap> out;
+  if (LayerMap ranks = rank_map(shapes); !ranks.layers.empty() && !ranks.constant())
+    out.push_back(std::move(ranks));
+  if (const auto gates = gates_of(method); !gates.empty() && !gates[0].of_documents.empty())
+    out.push_back(gate_map(gates));
+  return out;
 }
 
 // Where the task's template has places for virtual tokens, the method's stand there.
@@ -156,7 +177,7 @@ void finetune(CLI::App& app, Options o) {
     if (data) data->open({model, tokenizer, o.model, ""});
   // Before anything slow: bad data is found here.
   const int64_t context = model.max_length();
-  std::vector<Example> examples = encode_train(*task, model, tokenizer, o.score);
+  std::vector<Example> examples = encode_train(*task, model, tokenizer, o);
 
   Scores before;
   // Virtual tokens in a template have no value yet.
@@ -170,7 +191,7 @@ void finetune(CLI::App& app, Options o) {
 
   const auto method = attach_method(o, info, kind, *task, model, tokenizer);
   // Virtual tokens take a part of the context.
-  if (model.max_length() < context) examples = encode_train(*task, model, tokenizer, o.score);
+  if (model.max_length() < context) examples = encode_train(*task, model, tokenizer, o);
   int64_t tokens = 0;
   for (const Example& e : examples) tokens += e.length();
   fmt::print("{} examples, {} tokens; {}\n", examples.size(), tokens, model.info().architecture);
@@ -188,6 +209,7 @@ void finetune(CLI::App& app, Options o) {
   o.run.fingerprint =
       fmt::format("{} {} {} {}{}{}", o.model, info.name, method->settings().json().dump(),
                   name_of(o.dtype), described(o.task), o.start_from);
+  if (o.train_limit > 0) o.run.fingerprint += fmt::format(" --train-limit {}", o.train_limit);
   if (o.activations != ActivationStorage::compute)
     o.run.fingerprint += fmt::format(" activations {}", name_of(o.activations));
   const StoreActivations storage(o.activations);
@@ -211,19 +233,33 @@ void finetune(CLI::App& app, Options o) {
   save_adapter(adapter, model, *method, info, o.model, labels);
   task->save(adapter);
   if (dev) {
+    if (!gates_of(*method).empty()) o.score.round_to = 1;  // gates of records alone
+    const auto start = std::chrono::steady_clock::now();
     const Scores after = dev->score(model, tokenizer, o.score);
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     show_samples("After:", after, dev->inputs(), o.samples);
     if (!before.values.empty()) fmt::print("  held out before: {}\n", before.line());
     fmt::print("  held out after:  {}\n", after.line());
-    nlohmann::json results{{"method", info.name},
-                           {"steps", result.steps},
-                           {"train_seconds", result.seconds},
-                           {"trained_parameters", trained},
-                           {"total_parameters", total},
-                           {"peak_memory_bytes", peak_rss_bytes()}};
-    for (const auto& [name, value] : before.values) results["before"][name] = value;
-    for (const auto& [name, value] : after.values) results["after"][name] = value;
-    write_file_atomically(o.run.output / "results.json", results.dump(2) + "\n");
+    const auto held_out = dev->inputs().size();
+    RunRecord record{.method = info.name,
+                     .examples = static_cast<int64_t>(examples.size()),
+                     .steps = result.steps,
+                     .planned_steps = result.planned,
+                     .scored = static_cast<int64_t>(o.score.count_of(held_out)),
+                     .held_out = static_cast<int64_t>(held_out),
+                     .train_seconds = result.seconds,
+                     .score_seconds = seconds.count(),
+                     .trained_parameters = trained,
+                     .total_parameters = total,
+                     .peak_memory_bytes = peak_rss_bytes(),
+                     .before = {before.values.begin(), before.values.end()},
+                     .after = {after.values.begin(), after.values.end()},
+                     .maps = layer_maps(*method)};
+    for (const LayerMap& map : record.maps) {
+      fmt::print("\n{}", text_of(map));
+      write_file_atomically(o.run.output / (map.title + ".svg"), heat_map_svg(map));
+    }
+    write_record(o.run.output / "results.json", record);
   }
   int64_t size = 0;
   for (const auto& file : std::filesystem::directory_iterator(adapter))
@@ -245,6 +281,12 @@ int main(int argc, char** argv) {
                  "({\"input\", \"output\"} or {\"messages\"}) or .txt")
       ->required();
   app.add_option("--dev", o.dev, "held-out data of the same kind");
+  app.add_option("--train-limit", o.train_limit,
+                 "train on so many examples: the first of a shuffle of --train by --seed, whatever "
+                 "their classes, so that a smaller set is a part of a larger one; all labels of "
+                 "--train stay known; 0: all")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--output", o.run.output, "folder for adapter, checkpoints and results")
       ->required();
   std::string names;

@@ -4,6 +4,7 @@
 
 #include "data/batch.h"
 #include "engine/files/weight_files.h"
+#include "peft/layer_map.h"
 #include "peft/methods_table.h"
 #include "peft/variants.h"
 #include "tools/plan/plan_command.h"
@@ -29,6 +30,19 @@ void list_tensors(const WeightFiles& files, bool all) {
   fmt::print("parameters: {} in {} tensors", count, files.names().size());
   for (const auto& [dtype, n] : bytes) fmt::print(", {} in {}", human_bytes(n), name_of(dtype));
   fmt::print("\n");
+}
+
+// "rank 8 in 12 matrices", or a table where they differ.
+void show_ranks(const WeightFiles& files) {
+  std::vector<NamedShape> shapes;
+  for (const std::string& name : files.names()) shapes.push_back({name, files.shape(name)});
+  const LayerMap ranks = rank_map(shapes);
+  if (ranks.layers.empty()) return;
+  if (!ranks.constant()) return fmt::print("{}", text_of(ranks));
+  std::string places;
+  for (const std::string& place : ranks.places) places += (places.empty() ? "" : ", ") + place;
+  fmt::print("rank {} in each of {} matrices: {} of {} layers\n", ranks.values[0],
+             ranks.values.size(), places, ranks.layers.size());
 }
 
 void inspect_model(const std::filesystem::path& folder, bool all) {
@@ -134,8 +148,9 @@ int main(int argc, char** argv) {
     fmt::print("adapter: {} ({}), base {}\n", adapter.info->name, adapter.info->paper,
                adapter.base.empty() ? "not named" : adapter.base);
     const std::filesystem::path hub = std::filesystem::path(folder) / "adapter.safetensors";
-    list_tensors(WeightFiles::open(
-                     std::filesystem::exists(hub) ? hub : weight_file(folder, "adapter_model")),
-                 all);
+    const WeightFiles files = WeightFiles::open(
+        std::filesystem::exists(hub) ? hub : weight_file(folder, "adapter_model"));
+    list_tensors(files, all);
+    show_ranks(files);
   });
 }

@@ -15,7 +15,6 @@
 
 #include "engine/error.h"
 #include "engine/files/atomic_file.h"
-#include "engine/files/json.h"
 #include "tools/train/progress.h"
 
 extern char** environ;
@@ -30,10 +29,10 @@ std::string text_of(const fs::path& file) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// The exit code of finetune, which stands beside this program; its output goes to `log`.
-int run_finetune(const std::vector<std::string>& arguments, const fs::path& log) {
-  const std::string program =
-      (fs::read_symlink("/proc/self/exe").parent_path() / "finetune").string();
+// The exit code of a tool, which stands beside this program; its output goes to `log`.
+int run_tool(const std::string& tool, const std::vector<std::string>& arguments,
+             const fs::path& log) {
+  const std::string program = (fs::read_symlink("/proc/self/exe").parent_path() / tool).string();
   std::vector<std::string> words{program};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
@@ -53,10 +52,10 @@ int run_finetune(const std::vector<std::string>& arguments, const fs::path& log)
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-// What a failed finetune said: its line "error: ...", or where to look.
-std::string error_in(const fs::path& log, int code) {
+// What a failed tool said: its line "error: ...", or where to look.
+std::string error_in(const std::string& tool, const fs::path& log, int code) {
   std::istringstream lines(text_of(log));
-  std::string line, error = fmt::format("finetune ended with {}; see {}", code, log.string());
+  std::string line, error = fmt::format("{} ended with {}; see {}", tool, code, log.string());
   while (std::getline(lines, line))
     if (line.rfind("error: ", 0) == 0) error = line.substr(7);
   return error;
@@ -82,24 +81,10 @@ std::vector<std::pair<int64_t, double>> read_losses(const fs::path& file) {
   return out;
 }
 
-Outcome read_outcome(const Run& run, const fs::path& folder) {
-  Outcome out{.run = &run};
-  const fs::path file = folder / "results.json";
-  const nlohmann::json results = read_json(file);
-  const auto number = [&](const char* key) {
-    require(results.contains(key) && results[key].is_number(), "{}: '{}' is missing", file.string(),
-            key);
-    return results[key].get<double>();
-  };
-  out.trained = number("trained_parameters");
-  out.total = number("total_parameters");
-  out.seconds = number("train_seconds");
-  out.peak_memory = number("peak_memory_bytes");
-  require(results.contains("after") && results["after"].is_object(), "{}: 'after' is missing",
-          file.string());
-  for (const auto& [name, value] : results["after"].items()) out.scores[name] = value.get<double>();
-  out.losses = read_losses(folder / "log.jsonl");
-  return out;
+// --output, or for bin/evaluate its results.
+std::string target(const Run& run, const fs::path& folder) {
+  return run.tool == "finetune" ? "--output=" + folder.string()
+                                : "--results=" + (folder / "results.json").string();
 }
 
 bool has_checkpoint(const fs::path& folder) {
@@ -112,6 +97,23 @@ volatile std::sig_atomic_t g_interrupted = 0;
 
 }  // namespace
 
+std::string command_of(const Run& run, const fs::path& output) {
+  std::string out = "bin/" + run.tool;
+  const auto add = [&](const std::string& word) {
+    const bool plain = word.find_first_of(" '\"$&|;<>(){}[]*?\\\n") == std::string::npos;
+    std::string quoted = "'";
+    for (const char c : word) quoted += c == '\'' ? "'\\''" : std::string(1, c);
+    out += " " + (plain ? word : quoted + "'");
+  };
+  for (const std::string& word : run.arguments) add(word);
+  add(target(run, output / run.folder));
+  return out;
+}
+
+bool is_done(const Run& run, const fs::path& output) {
+  return fs::exists(output / run.folder / "results.json");
+}
+
 std::vector<Outcome> execute(const ComparePlan& plan, const fs::path& output) {
   // Ctrl-C reaches the child too, which writes its checkpoint and ends.
   std::signal(SIGINT, [](int) { g_interrupted = 1; });
@@ -119,7 +121,7 @@ std::vector<Outcome> execute(const ComparePlan& plan, const fs::path& output) {
   for (size_t i = 0; i < plan.runs.size(); ++i) {
     const Run& run = plan.runs[i];
     const fs::path folder = output / run.folder, command_file = folder / "command.txt";
-    std::string command = "finetune";
+    std::string command = run.tool;
     for (const std::string& word : run.arguments) command += "\n" + word;
     fs::create_directories(folder);
     const std::string before = text_of(command_file);
@@ -129,32 +131,35 @@ std::vector<Outcome> execute(const ComparePlan& plan, const fs::path& output) {
             folder.string());
     fmt::print("[{}/{}] {}, seed {}: ", i + 1, plan.runs.size(), run.name, run.seed);
     std::fflush(stdout);
-    const bool done = fs::exists(folder / "results.json");
+    const bool done = is_done(run, output);
     if (!done) {
       write_file_atomically(command_file, command);
       std::vector<std::string> arguments = run.arguments;
-      arguments.push_back("--output=" + folder.string());
+      arguments.push_back(target(run, folder));
       if (has_checkpoint(folder)) arguments.emplace_back("--resume");
-      const int code = run_finetune(arguments, folder / "output.txt");
+      const int code = run_tool(run.tool, arguments, folder / "output.txt");
       require(!g_interrupted, "interrupted; the same command goes on from here");
       if (code != 0) {
         Outcome failed{.run = &run};
-        failed.error = error_in(folder / "output.txt", code);
+        failed.error = error_in(run.tool, folder / "output.txt", code);
         fmt::print("failed: {}\n", failed.error);
         out.push_back(std::move(failed));
         continue;
       }
     }
-    Outcome outcome = read_outcome(run, folder);
-    require(outcome.scores.count(plan.metric) > 0, "{}: there is no score '{}'; there are: {}",
-            (folder / "results.json").string(), plan.metric, [&] {
-              std::string names;
-              for (const auto& [name, value] : outcome.scores)
-                names += (names.empty() ? "" : ", ") + name;
-              return names;
-            }());
-    fmt::print("{} {:.4g}, {}, {}{}\n", plan.metric, outcome.scores[plan.metric],
-               human_time(outcome.seconds), human_bytes(static_cast<int64_t>(outcome.peak_memory)),
+    const fs::path file = folder / "results.json";
+    Outcome outcome{&run, "", read_record(file), read_losses(folder / "log.jsonl")};
+    const RunRecord& r = outcome.record;
+    for (const std::string& metric : plan.metrics)
+      require(r.after.count(metric) > 0, "{}: there is no score '{}'; there are: {}", file.string(),
+              metric, [&] {
+                std::string names;
+                for (const auto& [name, value] : r.after)
+                  names += (names.empty() ? "" : ", ") + name;
+                return names;
+              }());
+    fmt::print("{} {:.4g}, {}, {}{}\n", plan.metrics[0], r.after.at(plan.metrics[0]),
+               human_time(r.train_seconds + r.score_seconds), human_bytes(r.peak_memory_bytes),
                done ? " (was done)" : "");
     out.push_back(std::move(outcome));
   }

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "tools/compare/report.h"
+#include "tools/train/heat_map.h"
 #include "tools/train/progress.h"
 
 namespace lk {
@@ -91,23 +92,25 @@ std::string scatter(const ComparePlan& plan, const std::vector<Row>& rows) {
     if (r.scores.empty() || r.trained < 1) continue;
     const double x = std::log10(r.trained);
     x0 = std::min(x0, x), x1 = std::max(x1, x);
-    y0 = std::min(y0, r.mean - r.spread), y1 = std::max(y1, r.mean + r.spread);
+    y0 = std::min(y0, r.metrics[0].mean - r.metrics[0].deviation),
+    y1 = std::max(y1, r.metrics[0].mean + r.metrics[0].deviation);
   }
   if (x0 > x1) return "";
   const Axis x = axis(x0 - 0.2, x1 + 0.5, kLeft, kWidth - kRight),
              y = axis(y0, y1, kHeight - kBottom, kTop);
-  std::string out = frame(x, y, true, "trained parameters", plan.metric);
+  std::string out = frame(x, y, true, "trained parameters", plan.metrics[0]);
   for (size_t i = 0; i < rows.size(); ++i) {
     const Row& r = rows[i];
     if (r.scores.empty() || r.trained < 1) continue;
-    const double px = x(std::log10(r.trained)), py = y(r.mean);
-    if (r.spread > 0)
+    const double px = x(std::log10(r.trained)), py = y(r.metrics[0].mean);
+    if (r.metrics[0].deviation > 0)
       out += fmt::format("<line x1='{:.1f}' x2='{:.1f}' y1='{:.1f}' y2='{:.1f}' stroke='{}'/>", px,
-                         px, y(r.mean - r.spread), y(r.mean + r.spread), colour(i));
+                         px, y(r.metrics[0].mean - r.metrics[0].deviation),
+                         y(r.metrics[0].mean + r.metrics[0].deviation), colour(i));
     out += fmt::format(
         "<circle cx='{:.1f}' cy='{:.1f}' r=5 fill='{}'><title>{}: {:.4g}</title></circle>"
         "<text x='{:.1f}' y='{:.1f}'>{}</text>",
-        px, py, colour(i), escape(r.name), r.mean, px + 8, py + 4, escape(r.name));
+        px, py, colour(i), escape(r.name), r.metrics[0].mean, px + 8, py + 4, escape(r.name));
   }
   return svg(out);
 }
@@ -141,6 +144,15 @@ std::string curves(const std::vector<Row>& rows) {
   return svg(out + legend);
 }
 
+std::string maps(const std::vector<Row>& rows) {
+  std::string out;
+  for (const Row& r : rows)
+    for (const LayerMap& map : r.maps)
+      out += fmt::format("<h2>{}: {}</h2>\n<div class=map>{}</div>\n", escape(r.name),
+                         escape(map.title), heat_map_svg(map));
+  return out;
+}
+
 constexpr const char* kStyle =
     ":root{color-scheme:light dark}body{font:15px/1.45 "
     "system-ui,sans-serif;max-width:60rem;margin:2rem "
@@ -152,7 +164,8 @@ constexpr const char* kStyle =
     "text{font-size:11px;fill:currentColor}.g{stroke:"
     "#8883}.dot{display:inline-block;width:.7em;height:.7em;border-radius:50%;margin-right:.5em}."
     "wide{"
-    "overflow-x:auto}";
+    "overflow-x:auto}.map "
+    "svg{width:auto;max-width:100%;background:#fff;color:#000}";
 
 }  // namespace
 
@@ -168,16 +181,19 @@ std::string html(const ComparePlan& plan, const std::vector<Row>& rows) {
       body += fmt::format(
           "<td>{:.4g}</td><td>{}</td><td>{}</td><td>{:.0f}</td><td>{:.3g} %</td><td>{}</td>"
           "<td>{}</td></tr>\n",
-          r.mean, r.scores.size() > 1 ? fmt::format("± {:.2g}", r.spread) : "", r.scores.size(),
-          r.trained, 100 * r.trained / r.total, human_time(r.seconds),
+          r.metrics[0].mean,
+          r.scores.size() > 1 ? fmt::format("± {:.2g}", r.metrics[0].deviation) : "",
+          r.scores.size(), r.trained, 100 * r.trained / r.total, human_time(r.seconds),
           human_bytes(static_cast<int64_t>(r.peak_memory)));
   }
   return fmt::format(
       "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
-      "content='width=device-width'><title>{0}</title><style>{1}</style>\n<h1>{0}</h1>\n"
+      "content='width=device-width'><title>{0}</title><style>{1}</style>\n<h1>{0}</h1>\n<p>{6}</"
+      "p>\n"
       "<div class=wide><table><tr><th>method<th>{2}<th><th>seeds<th>trained<th>share<th>training"
       "<th>peak memory</tr>\n{3}</table></div>\n{4}{5}</html>\n",
-      escape(plan.title), kStyle, escape(plan.metric), body, scatter(plan, rows), curves(rows));
+      escape(plan.title), kStyle, escape(plan.metrics[0]), body, scatter(plan, rows),
+      curves(rows) + maps(rows), escape(plan.description));
 }
 
 }  // namespace lk

@@ -1,8 +1,8 @@
 #include "tools/compare/plan.h"
 
 #include <fmt/core.h>
-
 #include <toml++/toml.h>
+
 #include <map>
 #include <set>
 
@@ -16,6 +16,42 @@ using Options = std::map<std::string, std::string>;  // flag to value; "" for a 
 void require_free(const std::string& name, const std::string& at) {
   require(name != "output" && name != "resume" && name != "seed" && name != "config",
           "{} is set by compare itself; leave it out", at);
+}
+
+// What of finetune's options holds where nothing trains too, as bin/evaluate calls it. --train and
+// its limit are where examples for the prompt come from.
+const std::map<std::string, std::string>& without_training() {
+  static const std::map<std::string, std::string> table{{"model", "model"},
+                                                        {"dev", "data"},
+                                                        {"dev-limit", "limit"},
+                                                        {"train", "shots-from"},
+                                                        {"train-limit", "shots-limit"},
+                                                        {"template", "template"},
+                                                        {"verbalizer", "verbalizer"},
+                                                        {"chat-template", "chat-template"},
+                                                        {"separator", "separator"},
+                                                        {"max-length", "max-length"},
+                                                        {"truncate", "truncate"},
+                                                        {"max-new-tokens", "max-new-tokens"},
+                                                        {"dtype", "dtype"},
+                                                        {"device", "device"}};
+  return table;
+}
+
+// The options of bin/evaluate for a row. Those that only training has a use for are left out of
+// [options]; the row's own are taken as they are.
+Options for_evaluate(const Options& common, const Options& own) {
+  Options out;
+  const auto count = own.find("shots");
+  const bool shown = count != own.end() && count->second != "0";
+  for (const Options* from : {&common, &own})
+    for (const auto& [key, value] : *from) {
+      const auto name = without_training().find(key);
+      if (key == "method" || (name == without_training().end() && from == &common)) continue;
+      if ((key == "train" || key == "train-limit") && !shown) continue;
+      out[name == without_training().end() ? key : name->second] = value;
+    }
+  return out;
 }
 
 std::string scalar(const toml::node& node, const std::string& where) {
@@ -58,6 +94,22 @@ std::vector<uint64_t> read_seeds(const toml::node& node, const std::string& wher
   return seeds;
 }
 
+std::vector<std::string> read_metrics(const toml::table& root, const std::string& where) {
+  std::vector<std::string> out;
+  if (const auto one = root["metric"].value<std::string>()) out.push_back(*one);
+  if (const toml::array* list = root["metrics"].as_array())
+    for (const toml::node& item : *list) {
+      const auto name = item.value_exact<std::string>();
+      require(name.has_value(), "{}: 'metrics': expected a list of names of scores", where);
+      out.push_back(*name);
+    }
+  require(!out.empty() && !(root.contains("metric") && root.contains("metrics")),
+          "{}: {}; expected the name of a score, metric = \"accuracy\", or "
+          "metrics = [\"accuracy\", ...], the main one first",
+          where, out.empty() ? "'metric' is missing" : "there are both 'metric' and 'metrics'");
+  return out;
+}
+
 // "key=value", as a quoted string in the file; "key=false" leaves a flag out.
 void apply_change(Options& out, const std::string& change) {
   const size_t equals = change.find('=');
@@ -95,17 +147,16 @@ ComparePlan read_plan(const std::filesystem::path& file, const std::vector<std::
   const std::string where = file.string();
   for (const auto& [key, node] : root) {
     const std::string name(key.str());
-    require(name == "title" || name == "metric" || name == "seeds" || name == "options" ||
-                name == "run",
-            "{}: '{}' is not known; expected title, metric, seeds, [options] and [[run]]", where,
-            name);
+    require(name == "title" || name == "description" || name == "metric" || name == "metrics" ||
+                name == "seeds" || name == "options" || name == "run",
+            "{}: '{}' is not known; expected title, description, metrics, seeds, [options] and "
+            "[[run]]",
+            where, name);
   }
   ComparePlan plan;
   plan.title = root["title"].value_or(file.stem().string());
-  const auto metric = root["metric"].value<std::string>();
-  require(metric.has_value(),
-          "{}: 'metric' is missing; expected the name of a score such as \"accuracy\"", where);
-  plan.metric = *metric;
+  plan.description = root["description"].value_or(std::string());
+  plan.metrics = read_metrics(root, where);
   std::vector<uint64_t> seeds{0};
   if (const toml::node* node = root.get("seeds")) seeds = read_seeds(*node, where + ": 'seeds'");
   Options common;
@@ -123,11 +174,16 @@ ComparePlan read_plan(const std::filesystem::path& file, const std::vector<std::
     const auto name = (*table)["name"].value<std::string>();
     require(name && !folder_name(*name).empty(), "{}: 'name' of the [[run]] is missing", at);
     require(folders.insert(folder_name(*name)).second, "{}: the name '{}' occurs twice", at, *name);
-    Options options = common;
+    Options options = common, own_options;
     read_options(options, *table, at);
+    read_options(own_options, *table, at);
+    const auto method = own_options.find("method");
+    const bool trains = method == own_options.end() || method->second != "none";
+    if (!trains) options = for_evaluate(common, own_options);
     const toml::node* own = table->get("seeds");
     for (const uint64_t seed : own ? read_seeds(*own, at + ": 'seeds'") : seeds) {
       Run run{*name, fmt::format("{}-seed-{}", folder_name(*name), seed), seed, {}};
+      if (!trains) run.tool = "evaluate";
       for (const auto& [flag, value] : options) {
         run.arguments.push_back("--" + flag);
         if (!value.empty()) run.arguments.back() += "=" + value;
@@ -137,6 +193,22 @@ ComparePlan read_plan(const std::filesystem::path& file, const std::vector<std::
     }
   }
   return plan;
+}
+
+ComparePlan trial_of(const ComparePlan& plan, int64_t steps) {
+  ComparePlan out = plan;
+  out.runs.clear();
+  for (const Run& run : plan.runs) {
+    if (!out.runs.empty() && out.runs.back().name == run.name) continue;
+    Run& trial = out.runs.emplace_back(run);
+    trial.folder = "trial/" + run.folder;
+    const bool trains = run.tool == "finetune";
+    const std::string limit = trains ? "--dev-limit=" : "--limit=";
+    std::erase_if(trial.arguments, [&](const std::string& a) { return a.rfind(limit, 0) == 0; });
+    trial.arguments.push_back(limit + "16");
+    if (trains) trial.arguments.push_back(fmt::format("--stop-after={}", steps));
+  }
+  return out;
 }
 
 }  // namespace lk

@@ -1,16 +1,17 @@
 // What `compare` runs, from a TOML file:
 //   title = "Methods on banking77"
-//   metric = "accuracy"        # of the scores that finetune reports
-//   seeds = [0, 1, 2]
-//   [options]                  # of bin/finetune, for every run
-//   model = "..."
-//   train = "train.tsv"
-//   dev = "dev.tsv"
-//   epochs = 3
+//   description = "What the paper found."   # stands above the table
+//   metrics = ["accuracy", "macro F1"]      # of the scores that finetune reports; the main one
+//   first seeds = [0, 1, 2] [options]                  # of bin/finetune, for every run model =
+//   "..." train = "train.tsv" dev = "dev.tsv" epochs = 3
 //   [[run]]                    # one a row of the table; its options win
 //   name = "LoRA, rank 8"
 //   method = "lora"
 //   rank = 8
+//   [[run]]                    # nothing trains: bin/evaluate, with its options
+//   name = "16 examples in the prompt"
+//   method = "none"
+//   shots = 16
 #pragma once
 
 #include <cstdint>
@@ -24,17 +25,23 @@ struct Run {
   std::string name;    // of the row
   std::string folder;  // "lora-rank-8-seed-0", inside the output folder
   uint64_t seed;
-  std::vector<std::string> arguments;  // of bin/finetune, without --output and --resume
+  std::vector<std::string> arguments;  // without --output, --results and --resume
+  std::string tool = "finetune";       // or "evaluate"
 };
 
 struct ComparePlan {
-  std::string title, metric;
-  std::vector<Run> runs;  // seeds of a row follow one another
+  std::string title, description;
+  std::vector<std::string> metrics;  // the main one first
+  std::vector<Run> runs;             // seeds of a row follow one another
 };
 
 // `changes`: "key=value" over what [options] says; a row's own options still win. Error with file
 // and line or key where something is missing, doubled or of the wrong type.
 ComparePlan read_plan(const std::filesystem::path& file,
                       const std::vector<std::string>& changes = {});
+
+// The first run of each row, cut off after `steps` updates and scored on 16 records, in folders of
+// their own: what shows that a plan works, and how long it will take.
+ComparePlan trial_of(const ComparePlan& plan, int64_t steps);
 
 }  // namespace lk

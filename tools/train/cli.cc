@@ -71,6 +71,10 @@ void add_train_options(CLI::App& app, TrainOptions& o) {
   app.add_option("--max-steps", o.max_steps, "updates; overrides --epochs when above 0")
       ->capture_default_str()
       ->check(not_negative);
+  app.add_option("--stop-after", o.stop_after,
+                 "end after so many updates, with schedules made for the whole run; 0: do not")
+      ->capture_default_str()
+      ->check(not_negative);
   app.add_option("--batch-size", o.batch_size, "examples in a batch")
       ->capture_default_str()
       ->check(positive);

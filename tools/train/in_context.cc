@@ -8,6 +8,8 @@
 
 #include "data/metrics.h"
 #include "data/prompt_template.h"
+#include "data/slot_errors.h"
+#include "data/subset.h"
 #include "engine/rng.h"
 #include "nn/embed_texts.h"
 #include "nn/generate.h"
@@ -48,14 +50,24 @@ Items read_items(const std::filesystem::path& file, const InContextOptions& o) {
   return items;
 }
 
+// Those that prompts may show.
+Items shown_of(const Items& pool, const InContextOptions& o) {
+  Items out;
+  for (const size_t i : subset(pool.fields.size(), o.pool_limit, o.seed, o.pool.string())) {
+    out.fields.push_back(pool.fields[i]);
+    out.references.push_back(pool.references[i]);
+  }
+  return out;
+}
+
 // Finds the examples of a prompt: indices into the pool, the nearest last.
 class Selector {
  public:
   Selector(OpenModel& open, const PromptTemplate& text, const Items& pool,
            const InContextOptions& o)
       : open_(open), text_(text), options_(o), count_(pool.fields.size()) {
-    require(o.shots <= static_cast<int64_t>(count_), "--shots {}: {} has only {} examples", o.shots,
-            o.pool.string(), count_);
+    require(o.shots <= static_cast<int64_t>(count_), "--shots {}: {} has only {} examples{}",
+            o.shots, o.pool.string(), count_, o.pool_limit > 0 ? " in its limit" : "");
     require(o.selection == "random" || o.selection == "nearest",
             "the selection '{}' is not known (known: random, nearest)", o.selection);
     if (o.selection != "nearest" || o.shots == 0) return;
@@ -228,20 +240,27 @@ Scores generate_texts(OpenModel& open, const PromptTemplate& text, const Items& 
   scores.values = {{"BLEU", bleu(scores.outputs, references)},
                    {"ROUGE-L", rouge_l(scores.outputs, references)},
                    {"exact match", exact_match(scores.outputs, references)}};
+  std::vector<std::string> asked;
+  for (size_t i = 0; i < count; ++i) asked.push_back(items.fields[i].at("input"));
+  if (const auto errors = slot_error_rate(asked, scores.outputs))
+    scores.values.emplace_back("slot error rate", *errors);
   return scores;
 }
 
 }  // namespace
 
 Scores score_in_context(OpenModel& open, const std::filesystem::path& data,
-                        const InContextOptions& o, const ScoreOptions& options) {
+                        const InContextOptions& o, const ScoreOptions& options, size_t* records) {
   require(open.model->info().causal && open.labels.empty(),
           "{}: in-context learning needs a language model that continues text",
           open.model->info().architecture);
   const bool classes = data_kind(data) == DataKind::class_tsv;
   require(o.shots == 0 || !o.pool.empty(), "--shots {} needs --shots-from FILE", o.shots);
+  require(o.pool_limit == 0 || !o.pool.empty(), "--shots-limit {} needs --shots-from FILE",
+          o.pool_limit);
   require(classes || !o.calibrate, "--calibrate is for classes; {} holds texts", data.string());
   const Items items = read_items(data, o);
+  if (records) *records = items.fields.size();
   Items pool;
   if (!o.pool.empty()) {
     require(data_kind(o.pool) == data_kind(data), "{} and {} are of different kinds",
@@ -255,9 +274,10 @@ Scores score_in_context(OpenModel& open, const std::filesystem::path& data,
   }
   const PromptTemplate text(o.template_text.empty() ? plain : o.template_text,
                             classes ? "label" : "output");
+  const Items shown = shown_of(pool, o);
   std::optional<Selector> selector;
-  if (o.shots > 0) selector.emplace(open, text, pool, o);
-  Prompter prompter(open, text, pool, selector ? &*selector : nullptr);
+  if (o.shots > 0) selector.emplace(open, text, shown, o);
+  Prompter prompter(open, text, shown, selector ? &*selector : nullptr);
   const size_t count = options.count_of(items.fields.size());
   Scores scores;
   if (classes) {

@@ -11,8 +11,10 @@
 namespace lk {
 
 struct InContextOptions {
-  std::filesystem::path pool = {};   // where examples are drawn from; empty for zero-shot
-  int64_t shots = 0;                 // examples in the prompt
+  std::filesystem::path pool = {};  // where examples are drawn from; empty for zero-shot
+  int64_t shots = 0;                // examples in the prompt
+  // > 0: they are drawn from so many of the pool, the same that finetune's --train-limit takes.
+  int64_t pool_limit = 0;
   std::string template_text = "";    // "": a plain one for the kind of data
   std::string selection = "random";  // drawn anew for each prompt; or "nearest" by embedding
   // Zhao et al. 2021 (arXiv:2102.09690): what the model gives each choice when the text is "N/A",
@@ -25,7 +27,9 @@ struct InContextOptions {
 // Classes: each choice is scored by its log-probability after the prompt; the main scores take its
 // mean over tokens, and those of the sum are given too. Texts: generated up to what follows the
 // answer in the template. A prompt that is too long for the context loses its first examples.
+// records: set to how many the data has.
 Scores score_in_context(OpenModel& open, const std::filesystem::path& data,
-                        const InContextOptions& in_context, const ScoreOptions& options);
+                        const InContextOptions& in_context, const ScoreOptions& options,
+                        size_t* records = nullptr);
 
 }  // namespace lk

@@ -55,6 +55,7 @@ struct ScoreOptions {
   int64_t max_new_tokens = 96, max_length = 0, limit = 0;  // limit > 0: the first records only
   bool truncate = false;
   int64_t num_beams = 1;
+  int64_t round_to = 32;  // batches are padded to so many tokens; 1: no document but the records
   size_t count_of(size_t records) const {  // how many of them are scored
     return limit > 0 ? std::min(records, static_cast<size_t>(limit)) : records;
   }

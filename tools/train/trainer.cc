@@ -238,7 +238,8 @@ TrainResult train(Model& model, std::vector<ParamGroup> groups,
   TrainResult result;
   model.training = true;
   int64_t saved = -1;
-  while (step < plan.total() && !g_stop) {
+  const int64_t end = o.stop_after > 0 ? std::min(o.stop_after, plan.total()) : plan.total();
+  while (step < end && !g_stop) {
     const std::vector<Batch> batches = plan.next();
     int64_t labelled = 0, tokens = 0;
     for (const Batch& b : batches) labelled += b.labelled, tokens += b.real_tokens;
@@ -281,10 +282,11 @@ TrainResult train(Model& model, std::vector<ParamGroup> groups,
   log.flush();
   progress.finish();
   model.training = false;
-  result.interrupted = step < plan.total();
+  result.interrupted = step < end;
   if (saved != step && (o.save_steps > 0 || result.interrupted))
     save_state(o, *optimizer, method, plan, step);
   result.steps = step;
+  result.planned = plan.total();
   result.seconds = progress.seconds();
   return result;
 }

@@ -19,6 +19,7 @@ namespace lk {
 struct TrainOptions {
   double epochs = 3;
   int64_t max_steps = 0;         // > 0: instead of epochs
+  int64_t stop_after = 0;        // > 0: the run ends there, though schedules are made for all of it
   int64_t batch_size = 8;        // examples in a batch
   int64_t tokens_per_batch = 0;  // > 0: instead of batch_size
   int64_t accumulate = 1;        // batches in an update
@@ -38,7 +39,7 @@ struct TrainOptions {
 };
 
 struct TrainResult {
-  int64_t steps = 0, tokens = 0;
+  int64_t steps = 0, planned = 0, tokens = 0;
   double seconds = 0, last_loss = 0;
   bool interrupted = false;
 };

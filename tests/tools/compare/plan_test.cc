@@ -34,7 +34,7 @@ seeds = [7]
 )");
   REQUIRE(plan.runs.size() == 3);
   CHECK(plan.title == "T");
-  CHECK(plan.metric == "accuracy");
+  CHECK(plan.metrics == std::vector<std::string>{"accuracy"});
   CHECK(plan.runs[0].folder == "lora-rank-8-seed-3");
   CHECK(plan.runs[1].folder == "lora-rank-8-seed-4");
   CHECK(plan.runs[2].folder == "full-seed-7");
@@ -70,6 +70,44 @@ epochs = 3
         }).find("set by compare itself") != std::string::npos);
 }
 
+TEST_CASE("compare: rows where nothing trains take what holds for them too") {
+  const test::TempDir dir;
+  const ComparePlan plan = plan_of(dir, R"(
+metrics = ["accuracy", "macro F1"]
+description = "D"
+[options]
+model = "m"
+train = "a.tsv"
+train-limit = 16
+dev = "b.tsv"
+dev-limit = 50
+epochs = 2
+truncate = true
+[[run]]
+name = "shown"
+method = "none"
+shots = 16
+calibrate = true
+[[run]]
+name = "as it is"
+method = "none"
+template = "{text}: {label}"
+[[run]]
+name = "trained"
+)");
+  CHECK(plan.metrics == std::vector<std::string>{"accuracy", "macro F1"});
+  CHECK(plan.description == "D");
+  CHECK(plan.runs[0].tool == "evaluate");
+  CHECK(plan.runs[0].arguments == std::vector<std::string>{"--calibrate", "--data=b.tsv",
+                                                           "--limit=50", "--model=m", "--shots=16",
+                                                           "--shots-from=a.tsv", "--shots-limit=16",
+                                                           "--truncate", "--seed=0"});
+  CHECK(plan.runs[1].arguments ==
+        std::vector<std::string>{"--data=b.tsv", "--limit=50", "--model=m",
+                                 "--template={text}: {label}", "--truncate", "--seed=0"});
+  CHECK(plan.runs[2].tool == "finetune");
+}
+
 TEST_CASE("compare: a plan that cannot be is named by file and line or key") {
   const test::TempDir dir;
   const auto says = [&](const std::string& text, const std::string& words) {
@@ -81,12 +119,27 @@ TEST_CASE("compare: a plan that cannot be is named by file and line or key") {
   says("metric = \"a\"\nseeds = [", "plan.toml:2");
   says("seeds = [1]\n[[run]]\nname = \"x\"", "'metric' is missing");
   says("metric = \"a\"", "there is no [[run]]");
+  says("metric = \"a\"\nmetrics = [\"b\"]", "both 'metric' and 'metrics'");
+  says("metrics = [1]", "'metrics': expected a list of names");
   says("metric = \"a\"\n[[run]]\nmethod = \"lora\"", "plan.toml:2: 'name'");
   says("metric = \"a\"\n[[run]]\nname = \"x y\"\n[[run]]\nname = \"X-y\"", "occurs twice");
   says("metric = \"a\"\nseeds = [-1]\n[[run]]\nname = \"x\"", "'seeds': expected whole numbers");
   says("metric = \"a\"\nseed = 1\n[[run]]\nname = \"x\"", "'seed' is not known");
   says("metric = \"a\"\n[[run]]\nname = \"x\"\noutput = \"y\"", "'output' is set by compare");
   says("metric = \"a\"\n[[run]]\nname = \"x\"\nlr = 2020-01-01", "'lr'");
+}
+
+TEST_CASE("compare: the shipped plans can be read, each with three seeds and what it is about") {
+  int count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("tools/compare/plans")) {
+    CAPTURE(entry.path().string());
+    const ComparePlan plan = read_plan(entry.path());
+    CHECK(!plan.description.empty());
+    CHECK(plan.runs.size() >= 15);
+    for (const Run& run : plan.runs) CHECK(run.arguments.size() >= 4);
+    ++count;
+  }
+  CHECK(count >= 10);
 }
 
 }  // namespace

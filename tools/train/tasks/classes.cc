@@ -36,7 +36,7 @@ class Classes : public TaskData {
     in_parts(examples.size(), [&](size_t begin, size_t end) {
       std::vector<const Example*> part;
       for (size_t i = begin; i < end; ++i) part.push_back(&examples[i]);
-      const Batch batch = make_batch(part);
+      const Batch batch = make_batch(part, o.round_to);
       ModelInput in = as_input(batch);
       const Var h = model.hidden(in);
       const std::vector<int32_t> best = best_classes(model.class_logits(h, in.packing).value());

@@ -95,7 +95,8 @@ class Cloze : public TaskData {
     in_parts(all.size(), [&](size_t begin, size_t end) {
       std::vector<const Example*> part;
       for (size_t i = begin; i < end; ++i) part.push_back(&all[i]);
-      const Tensor logits = predict(model, make_batch(part)).logits.value().to(DType::f32);
+      const Tensor logits =
+          predict(model, make_batch(part, o.round_to)).logits.value().to(DType::f32);
       for (size_t i = begin; i < end; ++i) {
         const auto row = static_cast<int64_t>(i - begin);
         f(i, logits.rows(row, row + 1).span<float>());

@@ -1,4 +1,5 @@
 // An output for each input (.jsonl), written by the model.
+#include "data/slot_errors.h"
 #include "tools/train/tasks/answers.h"
 #include "tools/train/tasks/task.h"
 
@@ -34,8 +35,13 @@ class Pairs : public TaskData {
     GenerateOptions g;
     g.max_new_tokens = o.max_new_tokens;
     g.num_beams = o.num_beams;
-    return score_answers(model, tokenizer, answers, g,
-                         [](const std::string& text) { return text; });
+    Scores scores =
+        score_answers(model, tokenizer, answers, g, [](const std::string& text) { return text; });
+    std::vector<std::string> asked = inputs();
+    asked.resize(scores.outputs.size());
+    if (const auto errors = slot_error_rate(asked, scores.outputs))
+      scores.values.emplace_back("slot error rate", *errors);
+    return scores;
   }
 
  private:

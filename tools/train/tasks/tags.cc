@@ -45,7 +45,7 @@ class Tags : public TaskData {
     in_parts(examples.size(), [&](size_t begin, size_t end) {
       std::vector<const Example*> part;
       for (size_t i = begin; i < end; ++i) part.push_back(&examples[i].example);
-      const Batch batch = make_batch(part);
+      const Batch batch = make_batch(part, o.round_to);
       ModelInput in = as_input(batch);
       in.packing.labels = batch.labels;
       const Var h = model.hidden(in);
