@@ -32,7 +32,7 @@ endif
 KERNEL_SRC := $(wildcard engine/kernels/*.cc)
 # CUDA kernels: g++ compiles them for the emulator with every access observed (cuda/emulator), nvcc for GPUs.
 CU_SRC     := $(shell find cuda -name '*.cu' | sort)
-CUDA_SRC   := $(filter-out cuda/none.cc,$(shell find cuda -name '*.cc' | sort))
+CUDA_SRC   := $(filter-out cuda/none.cc cuda/cublaslt.cc,$(shell find cuda -name '*.cc' | sort))
 CU_TESTS   := $(shell find tests -name '*.cu' | sort)
 EMU_LIBS   := -lboost_context -lbacktrace
 EMU_FLAGS  := -Icuda/emulator/include
@@ -47,7 +47,7 @@ NVCC_FLAGS := -std=c++20 -O3 -I. --expt-relaxed-constexpr -DFMT_USE_CONSTEXPR=1 
 CUDA       ?= $(if $(NVCC),1,0)
 EMULATE    ?= 0
 CUDA_HOME  := $(patsubst %/bin/nvcc,%,$(NVCC))
-GPU_SRC    := $(CU_SRC) cuda/device.cc cuda/gemm.cc
+GPU_SRC    := $(CU_SRC) cuda/device.cc cuda/gemm.cc cuda/cublaslt.cc
 AMX_SRC    := $(wildcard engine/kernels/amx/*.cc)
 LIB_SRC    := $(filter-out $(KERNEL_SRC) $(AMX_SRC),$(shell find $(LIB_DIRS) -name '*.cc' 2>/dev/null | sort))
 TOOL_SRC   := $(wildcard tools/*.cc)
@@ -67,7 +67,7 @@ DEVICE_OBJ := $(EMU_OBJ)
 DEVICE_LIBS:= $(EMU_LIBS)
 else ifeq ($(CUDA),1)
 DEVICE_OBJ := $(addsuffix .gpu.o,$(addprefix $(BUILD)/,$(basename $(GPU_SRC))))
-DEVICE_LIBS:= -L$(CUDA_HOME)/lib64 -Wl,-rpath,$(CUDA_HOME)/lib64 -lcublasLt -lcudart_static -lrt -ldl
+DEVICE_LIBS:= -L$(CUDA_HOME)/lib64 -Wl,-rpath,$(CUDA_HOME)/lib64 -lcudart_static -lrt -ldl
 else
 DEVICE_OBJ := $(BUILD)/obj/cuda/none.o
 DEVICE_LIBS:= @$(BUILD)/no_cuda.args

@@ -13,7 +13,7 @@
 namespace lk {
 
 enum class ActivationStorage : uint8_t { compute, bf16, int8 };  // compute: the compute dtype
-std::string_view name_of(ActivationStorage storage);  // "int8"
+std::string_view name_of(ActivationStorage storage);             // "int8"
 ActivationStorage activation_storage_from_name(const std::string& name);
 
 // While it lives, what this thread's ops save is stored so.

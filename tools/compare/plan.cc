@@ -61,7 +61,7 @@ std::string scalar(const toml::node& node, const std::string& where) {
   fail("{}: expected a string, a number, true, false or a list of strings and numbers", where);
 }
 
-// `true` is a bare flag, `false` leaves it out, a list becomes a,b,c.
+// `false` leaves the option out (flags and methods' options take =true), a list becomes a,b,c.
 void read_options(Options& out, const toml::table& table, const std::string& where) {
   for (const auto& [key, node] : table) {
     const std::string name(key.str()), at = fmt::format("{}: '{}'", where, name);
@@ -69,7 +69,7 @@ void read_options(Options& out, const toml::table& table, const std::string& whe
     require_free(name, at);
     if (const auto flag = node.value_exact<bool>()) {
       if (*flag)
-        out[name] = "";
+        out[name] = "true";
       else
         out.erase(name);
     } else if (const toml::array* list = node.as_array()) {
@@ -119,7 +119,7 @@ void apply_change(Options& out, const std::string& change) {
   if (value == "false")
     out.erase(key);
   else
-    out[key] = value == "true" ? "" : value;
+    out[key] = value;
 }
 
 std::string folder_name(const std::string& name) {
@@ -184,10 +184,8 @@ ComparePlan read_plan(const std::filesystem::path& file, const std::vector<std::
     for (const uint64_t seed : own ? read_seeds(*own, at + ": 'seeds'") : seeds) {
       Run run{*name, fmt::format("{}-seed-{}", folder_name(*name), seed), seed, {}};
       if (!trains) run.tool = "evaluate";
-      for (const auto& [flag, value] : options) {
-        run.arguments.push_back("--" + flag);
-        if (!value.empty()) run.arguments.back() += "=" + value;
-      }
+      for (const auto& [flag, value] : options)
+        run.arguments.push_back(fmt::format("--{}={}", flag, value));
       run.arguments.push_back(fmt::format("--seed={}", seed));
       plan.runs.push_back(std::move(run));
     }

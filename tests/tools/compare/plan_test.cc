@@ -40,7 +40,7 @@ seeds = [7]
   CHECK(plan.runs[2].folder == "full-seed-7");
   CHECK(plan.runs[0].arguments ==
         std::vector<std::string>{"--epochs=5", "--lr=0.001", "--method=lora", "--model=m",
-                                 "--target-modules=query,value", "--truncate", "--seed=3"});
+                                 "--target-modules=query,value", "--truncate=true", "--seed=3"});
   CHECK(plan.runs[2].arguments == std::vector<std::string>{"--epochs=2", "--lr=0.001",
                                                            "--method=full", "--model=m",
                                                            "--seed=7"});
@@ -61,7 +61,7 @@ epochs = 3
   const ComparePlan plan =
       read_plan(dir / "plan.toml", {"train=b=c.tsv", "truncate=false", "bf16=true", "epochs=4"});
   CHECK(plan.runs[0].arguments ==
-        std::vector<std::string>{"--bf16", "--epochs=3", "--train=b=c.tsv", "--seed=0"});
+        std::vector<std::string>{"--bf16=true", "--epochs=3", "--train=b=c.tsv", "--seed=0"});
   for (const char* bad : {"train", "=x"})
     CHECK(test::error_of([&] { read_plan(dir / "plan.toml", {bad}); }).find("expected KEY=VALUE") !=
           std::string::npos);
@@ -101,10 +101,10 @@ name = "trained"
   CHECK(plan.runs[0].arguments == std::vector<std::string>{"--calibrate", "--data=b.tsv",
                                                            "--limit=50", "--model=m", "--shots=16",
                                                            "--shots-from=a.tsv", "--shots-limit=16",
-                                                           "--truncate", "--seed=0"});
+                                                           "--truncate=true", "--seed=0"});
   CHECK(plan.runs[1].arguments ==
         std::vector<std::string>{"--data=b.tsv", "--limit=50", "--model=m",
-                                 "--template={text}: {label}", "--truncate", "--seed=0"});
+                                 "--template={text}: {label}", "--truncate=true", "--seed=0"});
   CHECK(plan.runs[2].tool == "finetune");
 }
 
