@@ -174,8 +174,8 @@ $(BUILD)/obj/%.o: %.cc
 	@mkdir -p $(@D)
 	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
 
-# Tests wait for the compiler more than they compute: no -O2, and they are not what is sanitized.
-$(BUILD)/obj/tests/%.o: CXXFLAGS := $(filter-out $(SANITIZE),$(subst -O2,-O1,$(CXXFLAGS)))
+# Tests wait for the compiler more than they compute: no -O2, and they are not what is sanitized (but know of it).
+$(BUILD)/obj/tests/%.o: CXXFLAGS := $(filter-out $(SANITIZE),$(subst -O2,-O1,$(CXXFLAGS))) $(if $(SANITIZE),-DLK_SANITIZED)
 $(BUILD)/obj/cuda/%.o $(BUILD)/obj/tests/cuda/%.o $(BUILD)/obj/tools/kernels.o: CPPFLAGS += $(EMU_FLAGS)
 # Fibers leave their stacks in ways that the address sanitizer takes for faults.
 $(BUILD)/obj/cuda/emulator/%.o: CXXFLAGS := $(filter-out $(SANITIZE),$(CXXFLAGS))

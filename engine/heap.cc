@@ -14,16 +14,16 @@ namespace lk {
 namespace {
 
 #if defined(__SANITIZE_ADDRESS__)
-// Gaps are not to be touched, and there is one behind every piece.
-constexpr size_t kReserve = size_t{256} << 20, kBehind = Heap::kAlignment;
+// Gaps are not to be touched; what is too large for its shadow to be written is let be.
+constexpr size_t kReserve = size_t{256} << 20;
 void forbid(uintptr_t at, size_t size) {
-  ASAN_POISON_MEMORY_REGION(reinterpret_cast<void*>(at), size);
+  if (size <= size_t{1} << 30) ASAN_POISON_MEMORY_REGION(reinterpret_cast<void*>(at), size);
 }
 void permit(uintptr_t at, size_t size) {
   ASAN_UNPOISON_MEMORY_REGION(reinterpret_cast<void*>(at), size);
 }
 #else
-constexpr size_t kReserve = size_t{64} << 30, kBehind = 0;
+constexpr size_t kReserve = size_t{64} << 30;
 void forbid(uintptr_t, size_t) {}
 void permit(uintptr_t, size_t) {}
 #endif
@@ -41,7 +41,7 @@ bool limited() {
 }  // namespace
 
 size_t Heap::rounded(size_t bytes) {
-  return (std::max<size_t>(bytes, 1) + kBehind + kAlignment - 1) / kAlignment * kAlignment;
+  return (std::max<size_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment;
 }
 
 bool Heap::reserve(size_t bytes) {

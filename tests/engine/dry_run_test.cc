@@ -7,7 +7,7 @@
 namespace lk {
 namespace {
 
-#ifndef __SANITIZE_ADDRESS__  // whose allocator touches a shadow of what is allocated
+#ifndef LK_SANITIZED  // whose allocator touches a shadow of what is allocated
 constexpr int64_t kGiga = 1 << 30;
 
 TEST_CASE("dry run: tensors are counted, and none of their memory is touched") {

@@ -116,7 +116,7 @@ TEST_CASE("optimizer: a gradient that is not finite leaves the element alone") {
   }
 }
 
-#ifndef __SANITIZE_ADDRESS__  // whose shadow counts too
+#ifndef LK_SANITIZED  // whose shadow counts too
 // The process's own memory: no file's.
 int64_t anonymous_bytes() {
   std::ifstream status("/proc/self/status");

@@ -98,7 +98,7 @@ name = "trained"
   CHECK(plan.metrics == std::vector<std::string>{"accuracy", "macro F1"});
   CHECK(plan.description == "D");
   CHECK(plan.runs[0].tool == "evaluate");
-  CHECK(plan.runs[0].arguments == std::vector<std::string>{"--calibrate", "--data=b.tsv",
+  CHECK(plan.runs[0].arguments == std::vector<std::string>{"--calibrate=true", "--data=b.tsv",
                                                            "--limit=50", "--model=m", "--shots=16",
                                                            "--shots-from=a.tsv", "--shots-limit=16",
                                                            "--truncate=true", "--seed=0"});

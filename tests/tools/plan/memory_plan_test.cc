@@ -197,7 +197,7 @@ TEST_CASE("plan: a batch of so many tokens, a longest text, what is refused") {
   CHECK(test::error_of([&] { named_shape("llama-1b"); }).find("llama-160m") != std::string::npos);
 }
 
-#ifndef __SANITIZE_ADDRESS__  // whose allocator touches a shadow of what is allocated
+#ifndef LK_SANITIZED  // whose allocator touches a shadow of what is allocated
 TEST_CASE("plan: QLoRA of 65 billion takes no memory to plan, and fits into 48 GB") {
   PlanOptions o = with("qlora");
   o.batch_size = 1;
