@@ -110,7 +110,7 @@ std::string trimmed(const std::string& text) {
 }
 
 std::string attribute(const std::string& key) {
-  const std::string name = lower(key);
+  std::string name = lower(key);
   if (name == "rating") return "customer rating";
   if (name == "family") return "family friendly";
   return name;

@@ -51,8 +51,8 @@ class DoraPart : public LoraPart {
     const Tensor wa =  // [r, out]
         linear.weight().apply(cast(a, model_.compute_dtype()), {}).value().to(b.dtype());
     const Tensor aa = Tensor::empty({r, r}, b.dtype(), b.device()), baa = Tensor::like(b),
-                 n = Tensor::empty({out}, b.dtype(), b.device()),
                  squares = copies_.of(square_norm_, b.device());
+    Tensor n = Tensor::empty({out}, b.dtype(), b.device());
     gemm(aa, a, a, {.transpose_b = true});
     gemm(baa, b, aa);
     on_float("DoRA's norm", b, [&](auto isa, auto type) {

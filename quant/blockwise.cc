@@ -176,7 +176,7 @@ namespace {
 // [blocks] on the device of q.
 Tensor all_factors(Cuda cuda, const Quantized& q) {
   if (!q.spec.double_quant) return q.absmax;
-  const Tensor out = Tensor::empty({q.blocks()}, DType::f32, q.device());
+  Tensor out = Tensor::empty({q.blocks()}, DType::f32, q.device());
   restore_factors(cuda, out.data<float>(), q.absmax_codes.data<uint8_t>(),
                   q.nested_absmax.data<float>(), q.blocks(), kNestedBlock, dynamic_map(true).data(),
                   q.offset);
@@ -184,7 +184,7 @@ Tensor all_factors(Cuda cuda, const Quantized& q) {
 }
 
 Tensor dequantize_on_device(const Quantized& q, DType dtype) {
-  const Tensor y = Tensor::empty(q.shape, dtype, q.device());
+  Tensor y = Tensor::empty(q.shape, dtype, q.device());
   on_float("dequantize", y, [&](auto isa, auto type) {
     using T = decltype(type);
     if constexpr (std::is_same_v<decltype(isa), Cuda>) {

@@ -31,7 +31,7 @@ Tensor matrix(const Tensor& stack, int64_t i) {
 }
 
 Tensor factors(const Tensor& left, const Tensor& right, const Sizes& s) {
-  const Tensor b = Tensor::empty({s.n, s.p, s.q}, left.dtype(), left.device());
+  Tensor b = Tensor::empty({s.n, s.p, s.q}, left.dtype(), left.device());
   for (int64_t i = 0; i < s.n; ++i) gemm(matrix(b, i), matrix(left, i), matrix(right, i));
   return b;
 }
