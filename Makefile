@@ -73,6 +73,8 @@ DEVICE_OBJ := $(BUILD)/obj/cuda/none.o
 DEVICE_LIBS:= @$(BUILD)/no_cuda.args
 endif
 
+comma := ,
+
 .PHONY: all deps demo demo-minilm test test-oracle check-kernels cuda-objects check format format-check lint sanitize fuzz clean
 .DEFAULT_GOAL := all
 all: $(TOOLS)
@@ -130,11 +132,12 @@ lint: format-check
 	  'clang-tidy-14 --quiet "$$@" -- -std=c++20 -I. $(EMU_FLAGS) -fopenmp -march=x86-64-v3 -DLK_ISA=Avx2 2>/dev/null' lint
 
 # The emulator has a checker of its own: its kernels' tests are left out here, as is the longest battery, whose
-# methods are sanitized by their own tests.
+# methods are sanitized by their own tests. Without SANITIZE_TOOLS the tools are neither built nor run.
+SANITIZE_TOOLS ?= all
 sanitize: deps
 	@$(MAKE) --no-print-directory CUDA=0 BUILD=build/sanitize BIN=build/sanitize/bin OPT='-O1 -g1' \
-	  SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined' build/sanitize/bin/tests all
-	@ASAN_OPTIONS=detect_leaks=0 build/sanitize/bin/tests --source-file-exclude='*tests/cuda/*' \
+	  SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined' build/sanitize/bin/tests $(SANITIZE_TOOLS)
+	@ASAN_OPTIONS=detect_leaks=0 build/sanitize/bin/tests --source-file-exclude='*tests/cuda/*$(if $(SANITIZE_TOOLS),,$(comma)*tests/tools/*$(comma)*real_adapters_test.cc)' \
 	  --test-case-exclude='every method keeps the contract'
 
 # What reads files that are not to be trusted (tests/fuzz): each target for FUZZ_SECONDS. These sources are
