@@ -81,18 +81,14 @@ __global__ void __launch_bounds__(kEachThreads)
     p[i] = static_cast<float>(static_cast<double>(p[i]) * keep - rate * u[i]);
 }
 
-unsigned blocks_for(int64_t threads) {
-  return grid_for((threads + kEachThreads - 1) / kEachThreads);
-}
-
 }  // namespace
 
 template <class Isa, class A>
 void adafactor_means(Isa cuda, float* r, float* c, const A* g, int64_t rows, int64_t cols,
                      double beta2) {
   if (rows == 0 || cols == 0) return;
-  launch(row_means_kernel, blocks_for(rows * kWarp), kEachThreads, 0, cuda.stream, r, g, rows, cols,
-         beta2);
+  launch(row_means_kernel, grid_for_threads(rows * kWarp), kEachThreads, 0, cuda.stream, r, g, rows,
+         cols, beta2);
   launch(column_means_kernel, static_cast<unsigned>((cols + kWarp - 1) / kWarp), kEachThreads, 0,
          cuda.stream, c, g, rows, cols, beta2);
 }
@@ -100,16 +96,18 @@ template <class Isa, class A>
 void adafactor_factored(Isa cuda, double* u, const A* g, const float* r, const float* c,
                         double r_mean, int64_t rows, int64_t cols) {
   if (rows > 0 && cols > 0)
-    launch(factored_kernel, blocks_for(rows * kWarp), kEachThreads, 0, cuda.stream, u, g, r, c,
-           r_mean, rows, cols);
+    launch(factored_kernel, grid_for_threads(rows * kWarp), kEachThreads, 0, cuda.stream, u, g, r,
+           c, r_mean, rows, cols);
 }
 template <class Isa, class A>
 void adafactor_whole(Isa cuda, double* u, float* s, const A* g, int64_t n, double beta2) {
-  if (n > 0) launch(whole_kernel, blocks_for(n), kEachThreads, 0, cuda.stream, u, s, g, n, beta2);
+  if (n > 0)
+    launch(whole_kernel, grid_for_threads(n), kEachThreads, 0, cuda.stream, u, s, g, n, beta2);
 }
 template <class Isa, class A>
 void adafactor_apply(Isa cuda, A* p, const double* u, int64_t n, double keep, double rate) {
-  if (n > 0) launch(apply_kernel, blocks_for(n), kEachThreads, 0, cuda.stream, p, u, n, keep, rate);
+  if (n > 0)
+    launch(apply_kernel, grid_for_threads(n), kEachThreads, 0, cuda.stream, p, u, n, keep, rate);
 }
 
 template void adafactor_means(Cuda, float*, float*, const float*, int64_t, int64_t, double);

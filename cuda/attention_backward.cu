@@ -273,9 +273,9 @@ void attention_backward(Isa cuda, T* dq, T* dk, T* dv, const T* dout, const T* o
     }
   });
   if (width > 0 && shape.documents > 0)
-    launch(attention_bias_sum_kernel, grid_for((shape.documents * width + 255) / kEachThreads),
-           kEachThreads, 0, cuda.stream, bias.gradient, static_cast<const float*>(bias_sums.data()),
-           queries.tiles(), static_cast<int64_t>(queries.count()), shape.documents, width);
+    launch(attention_bias_sum_kernel, grid_for_threads(shape.documents * width), kEachThreads, 0,
+           cuda.stream, bias.gradient, static_cast<const float*>(bias_sums.data()), queries.tiles(),
+           static_cast<int64_t>(queries.count()), shape.documents, width);
 }
 
 template void attention_backward(Cuda, float*, float*, float*, const float*, const float*,

@@ -68,10 +68,6 @@ __global__ void __launch_bounds__(kEachThreads)
   }
 }
 
-unsigned blocks_for(int64_t threads) {
-  return grid_for((threads + kEachThreads - 1) / kEachThreads);
-}
-
 }  // namespace
 
 template <class Isa, class T>
@@ -82,24 +78,24 @@ void dequantize_4bit(Isa cuda, T* y, const uint8_t* packed, const float* absmax,
   const bool whole = begin % N == 0 && block % N == 0 && aligned_16(y) &&
                      reinterpret_cast<uintptr_t>(packed) % (N / 2) == 0;
   launch(whole ? dequantize_4bit_kernel<true, T> : dequantize_4bit_kernel<false, T>,
-         blocks_for(whole ? n / N + 1 : n), kEachThreads, 0, cuda.stream, y, packed, absmax, begin,
-         n, block, values_of<16>(book.values));
+         grid_for_threads(whole ? n / N + 1 : n), kEachThreads, 0, cuda.stream, y, packed, absmax,
+         begin, n, block, values_of<16>(book.values));
 }
 
 template <class Isa, class T>
 void dequantize_8bit(Isa cuda, T* y, const uint8_t* codes, const float* absmax, int64_t begin,
                      int64_t n, int64_t block, const float* values) {
   if (n > 0)
-    launch(dequantize_8bit_kernel<T>, blocks_for(n), kEachThreads, 0, cuda.stream, y, codes, absmax,
-           begin, n, block, 0.0f, values_of<256>(values));
+    launch(dequantize_8bit_kernel<T>, grid_for_threads(n), kEachThreads, 0, cuda.stream, y, codes,
+           absmax, begin, n, block, 0.0f, values_of<256>(values));
 }
 
 template <class Isa>
 void restore_factors(Isa cuda, float* factors, const uint8_t* codes, const float* nested,
                      int64_t count, int64_t block, const float* values, float offset) {
   if (count > 0)
-    launch(dequantize_8bit_kernel<float>, blocks_for(count), kEachThreads, 0, cuda.stream, factors,
-           codes, nested, int64_t{0}, count, block, offset, values_of<256>(values));
+    launch(dequantize_8bit_kernel<float>, grid_for_threads(count), kEachThreads, 0, cuda.stream,
+           factors, codes, nested, int64_t{0}, count, block, offset, values_of<256>(values));
 }
 
 template void dequantize_4bit(Cuda, float*, const uint8_t*, const float*, int64_t, int64_t, int64_t,

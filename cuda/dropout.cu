@@ -58,9 +58,8 @@ void dropout_forward(Isa cuda, T* y, const T* x, int64_t n, float p, uint64_t se
   constexpr int N = kPackSize<T>;
   const bool packed = aligned_16(y) && aligned_16(x);
   const int64_t pieces = packed ? (n + N - 1) / N : n;
-  launch(packed ? dropout_kernel<N, T> : dropout_kernel<1, T>,
-         grid_for((pieces + kEachThreads - 1) / kEachThreads), kEachThreads, 0, cuda.stream, y, x,
-         n, p, 1.0f / (1.0f - p), seed, stream);
+  launch(packed ? dropout_kernel<N, T> : dropout_kernel<1, T>, grid_for_threads(pieces),
+         kEachThreads, 0, cuda.stream, y, x, n, p, 1.0f / (1.0f - p), seed, stream);
 }
 
 template void dropout_forward(Cuda, float*, const float*, int64_t, float, uint64_t, uint64_t);

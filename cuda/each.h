@@ -11,6 +11,11 @@ namespace lk {
 
 inline constexpr int kEachThreads = 256;
 
+// Blocks of kEachThreads for so many threads in a loop over the grid.
+inline unsigned grid_for_threads(int64_t threads) {
+  return grid_for((threads + kEachThreads - 1) / kEachThreads);
+}
+
 inline bool aligned_16(const void* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; }
 
 // As many elements as 16 bytes of the widest operand hold.
@@ -46,8 +51,7 @@ void each(Cuda cuda, F f, T* y, int64_t n, const X*... x) {
   const bool packed = aligned_16(y) && (aligned_16(x) && ...);
   const int64_t pieces = packed ? n / common_pack<T, X...>() + 1 : n;
   launch(packed ? each_kernel<true, F, T, X...> : each_kernel<false, F, T, X...>,
-         grid_for((pieces + kEachThreads - 1) / kEachThreads), kEachThreads, 0, cuda.stream, f, y,
-         n, x...);
+         grid_for_threads(pieces), kEachThreads, 0, cuda.stream, f, y, n, x...);
 }
 
 }  // namespace lk

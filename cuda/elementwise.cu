@@ -161,8 +161,7 @@ void swiglu_backward(Isa cuda, T* dgate, T* dup, const T* dy, const T* gate, con
                         aligned_16(gate) && aligned_16(up);
     const int64_t pieces = packed ? n / N + 1 : n;
     launch(packed ? swiglu_backward_kernel<N, T> : swiglu_backward_kernel<1, T>,
-           grid_for((pieces + kEachThreads - 1) / kEachThreads), kEachThreads, 0, cuda.stream,
-           dgate, dup, dy, gate, up, n);
+           grid_for_threads(pieces), kEachThreads, 0, cuda.stream, dgate, dup, dy, gate, up, n);
   }
 }
 

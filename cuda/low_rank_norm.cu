@@ -48,8 +48,8 @@ template <class Isa, class T>
 void low_rank_norm(Isa cuda, T* n, const double* squares, const T* b, const T* wa, const T* baa,
                    int64_t out, int64_t r, double s, bool inverse) {
   if (out > 0)
-    launch(low_rank_norm_kernel, grid_for((out + kEachThreads - 1) / kEachThreads), kEachThreads, 0,
-           cuda.stream, n, squares, b, wa, baa, out, r, s, inverse);
+    launch(low_rank_norm_kernel, grid_for_threads(out), kEachThreads, 0, cuda.stream, n, squares, b,
+           wa, baa, out, r, s, inverse);
 }
 
 template void low_rank_norm(Cuda, float*, const double*, const float*, const float*, const float*,

@@ -78,8 +78,7 @@ __global__ void __launch_bounds__(kEachThreads)
 template <class F>
 void update(Cuda cuda, F f, float* p, const float* g, float* m, int64_t n) {
   if (n > 0)
-    launch(update_kernel<F>, grid_for((n + kEachThreads - 1) / kEachThreads), kEachThreads, 0,
-           cuda.stream, f, p, g, m, n);
+    launch(update_kernel<F>, grid_for_threads(n), kEachThreads, 0, cuda.stream, f, p, g, m, n);
 }
 
 struct Sgd {

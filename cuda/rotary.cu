@@ -51,8 +51,8 @@ template <class Isa, class A>
 void rotary_table(Isa cuda, A* cos, A* sin, const int32_t* positions, const float* inv_freq,
                   int64_t rows, int64_t half, float factor) {
   if (rows * half == 0) return;
-  launch(rotary_table_kernel, grid_for((rows * half + kEachThreads - 1) / kEachThreads),
-         kEachThreads, 0, cuda.stream, cos, sin, positions, inv_freq, rows * half, half, factor);
+  launch(rotary_table_kernel, grid_for_threads(rows * half), kEachThreads, 0, cuda.stream, cos, sin,
+         positions, inv_freq, rows * half, half, factor);
 }
 
 template <class Isa, class T>
@@ -64,9 +64,8 @@ void rotary_forward(Isa cuda, T* y, const T* x, const acc_t<T>* cos, const acc_t
   const bool packed =
       half % N == 0 && aligned_16(y) && aligned_16(x) && aligned_16(cos) && aligned_16(sin);
   const int64_t pieces = rows * half / (packed ? N : 1);
-  launch(packed ? rotary_kernel<N, T> : rotary_kernel<1, T>,
-         grid_for((pieces + kEachThreads - 1) / kEachThreads), kEachThreads, 0, cuda.stream, y, x,
-         cos, sin, rows, heads, half, inverse ? -1.0f : 1.0f);
+  launch(packed ? rotary_kernel<N, T> : rotary_kernel<1, T>, grid_for_threads(pieces), kEachThreads,
+         0, cuda.stream, y, x, cos, sin, rows, heads, half, inverse ? -1.0f : 1.0f);
 }
 
 template void rotary_forward(Cuda, float*, const float*, const float*, const float*, int64_t,

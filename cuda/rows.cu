@@ -51,8 +51,7 @@ void gather_rows(Isa cuda, Out* y, const In* x, const int32_t* ids, int64_t n, i
                       d % kPackSize<In> == 0;
   const int64_t pieces = n * d / (packed ? N : 1);
   launch(packed ? gather_rows_kernel<N, Out, In> : gather_rows_kernel<1, Out, In>,
-         grid_for((pieces + kEachThreads - 1) / kEachThreads), kEachThreads, 0, cuda.stream, y, x,
-         ids, n, d);
+         grid_for_threads(pieces), kEachThreads, 0, cuda.stream, y, x, ids, n, d);
 }
 
 template <class Isa, class Out, class In>
@@ -62,8 +61,7 @@ void scatter_add_rows(Isa cuda, Out* y, const In* x, const RowGroups& groups, in
   const bool packed = d % kPackSize<In> == 0 && aligned_16(y) && aligned_16(x);
   const int64_t pieces = groups.count * d / (packed ? N : 1);
   launch(packed ? scatter_add_rows_kernel<N, In> : scatter_add_rows_kernel<1, In>,
-         grid_for((pieces + kEachThreads - 1) / kEachThreads), kEachThreads, 0, cuda.stream, y, x,
-         groups, d);
+         grid_for_threads(pieces), kEachThreads, 0, cuda.stream, y, x, groups, d);
 }
 
 #define LK_ROWS(Out, In) \

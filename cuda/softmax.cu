@@ -97,19 +97,14 @@ void with_packs(int64_t width, bool aligned, F f) {
                                 : f.template operator()<1, false>();
 }
 
-unsigned blocks_for(int64_t rows) {
-  constexpr int64_t kRows = kEachThreads / kWarp;
-  return grid_for((rows + kRows - 1) / kRows);
-}
-
 }  // namespace
 
 template <class Isa, class T>
 void softmax_forward(Isa cuda, T* y, const T* x, int64_t rows, int64_t width) {
   if (rows == 0 || width == 0) return;
   with_packs<T>(width, aligned_16(x) && aligned_16(y), [&]<int N, bool Kept>() {
-    launch(softmax_forward_kernel<N, Kept, T>, blocks_for(rows), kEachThreads, 0, cuda.stream, y, x,
-           rows, width);
+    launch(softmax_forward_kernel<N, Kept, T>, grid_for_threads(rows * kWarp), kEachThreads, 0,
+           cuda.stream, y, x, rows, width);
   });
 }
 
@@ -117,8 +112,8 @@ template <class Isa, class T>
 void softmax_backward(Isa cuda, T* dx, const T* dy, const T* y, int64_t rows, int64_t width) {
   if (rows == 0 || width == 0) return;
   with_packs<T>(width, aligned_16(dx) && aligned_16(dy) && aligned_16(y), [&]<int N, bool Kept>() {
-    launch(softmax_backward_kernel<N, Kept, T>, blocks_for(rows), kEachThreads, 0, cuda.stream, dx,
-           dy, y, rows, width);
+    launch(softmax_backward_kernel<N, Kept, T>, grid_for_threads(rows * kWarp), kEachThreads, 0,
+           cuda.stream, dx, dy, y, rows, width);
   });
 }
 

@@ -39,18 +39,14 @@ __global__ void __launch_bounds__(kEachThreads)
   }
 }
 
-unsigned blocks_for(int64_t threads) {
-  return grid_for((threads + kEachThreads - 1) / kEachThreads);
-}
-
 }  // namespace
 
 template <class Isa, class T>
 void sparse_linear_forward(Isa cuda, T* y, const T* x, const acc_t<T>* values, const SparseRows& w,
                            int64_t tokens, int64_t out, int64_t in) {
   if (tokens * out > 0)
-    launch(sparse_linear_forward_kernel<T>, blocks_for(tokens * out), kEachThreads, 0, cuda.stream,
-           y, x, values, w, tokens, out, in);
+    launch(sparse_linear_forward_kernel<T>, grid_for_threads(tokens * out), kEachThreads, 0,
+           cuda.stream, y, x, values, w, tokens, out, in);
 }
 
 template <class Isa, class T>
@@ -58,8 +54,8 @@ void sparse_linear_values(Isa cuda, acc_t<T>* dvalues, const T* dy, const T* x, 
                           const int32_t* columns, int64_t n, int64_t tokens, int64_t out,
                           int64_t in) {
   if (n > 0)
-    launch(sparse_linear_values_kernel<T>, blocks_for(n), kEachThreads, 0, cuda.stream, dvalues, dy,
-           x, rows, columns, n, tokens, out, in);
+    launch(sparse_linear_values_kernel<T>, grid_for_threads(n), kEachThreads, 0, cuda.stream,
+           dvalues, dy, x, rows, columns, n, tokens, out, in);
 }
 
 #define LK_SPARSE_LINEAR(T)                                                                \

@@ -1,6 +1,6 @@
 // A parametrised hypercomplex product's weight (Zhang et al. 2021; Mahabadi et al. 2021, eq. 4, 5):
-//   H = sum_i A_i (x) B_i        B_i = L_i R_i        A_i [n, n], L_i [p, r], R_i [r, q], H [n p, n
-//   q]
+//   H = sum_i A_i (x) B_i        B_i = L_i R_i
+// with A_i [n, n], L_i [p, r], R_i [r, q], H [n p, n q].
 // As one product, M [n n, p q] = A^T B with A [n, n n] and B [n, p q], whose rows (u, v) hold the
 // blocks of H: H[(u, j), (v, l)] = M[(u, v), (j, l)].
 //   dA = B dM^T        dB = A dM        dL_i = dB_i R_i^T        dR_i = L_i^T dB_i

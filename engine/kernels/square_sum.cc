@@ -1,24 +1,13 @@
 #include "engine/kernels/square_sum.h"
 
 #include "engine/cpu.h"
-#include "engine/parallel.h"
+#include "engine/kernels/sum_of.h"
 
 namespace lk {
 
 template <class Isa, class T>
 void square_sum(Isa, double* sum, const T* x, int64_t n) {
-  constexpr int64_t kParts = 64;  // whatever the thread count, so that the bits are the same
-  double parts[kParts] = {};
-  double* to = parts;
-  parallel_for(kParts, 1 + (1 << 20) / (n + 1), [=](int64_t begin, int64_t end) {
-    for (int64_t p = begin; p < end; ++p)
-      for (int64_t i = n * p / kParts; i < n * (p + 1) / kParts; ++i) {
-        const auto value = static_cast<double>(static_cast<acc_t<T>>(x[i]));
-        to[p] += value * value;
-      }
-  });
-  *sum = 0;
-  for (const double part : parts) *sum += part;
+  *sum = sum_of(x, n, [](double value) { return value * value; });
 }
 
 template void square_sum(LK_ISA, double*, const float*, int64_t);
