@@ -19,6 +19,7 @@
 #include "tools/plan/shapes.h"
 #include "tools/train/cli.h"
 #include "tools/train/quant_options.h"
+#include "tools/train/run_model.h"
 
 using namespace lk;
 
@@ -114,9 +115,8 @@ void bench_step(const Options& o) {
   method->attach(*model, 0);
   move_parameters(*model, method.get(), o.device);
   std::vector<ParamGroup> groups(1);
-  int64_t trained = 0, total = quantized_numel(*model);
-  model->visit_parameters([&](Parameter& p) { total += p.shape.numel(); });
-  method->visit([&](Parameter& p) { total += p.shape.numel(); });
+  int64_t trained = 0;
+  const int64_t total = parameter_count(*model, method.get());
   for (Parameter* p : select_parameters(*model, *method)) {
     groups[0].params.emplace_back(p->name, p->var);
     trained += p->shape.numel();

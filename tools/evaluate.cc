@@ -5,7 +5,6 @@
 
 #include "engine/files/atomic_file.h"
 #include "peft/hub_method.h"
-#include "quant/quantizer.h"
 #include "tools/train/cli.h"
 #include "tools/train/in_context.h"
 #include "tools/train/run_model.h"
@@ -54,13 +53,6 @@ Opened open_task(ModelSource source, const std::string& data, TaskOptions option
   OpenModel open = open_model(source, dtype, device);
   task->open({*open.model, open.tokenizer, open.base, open.adapter});
   return {std::move(open), std::move(task)};
-}
-
-int64_t parameters_of(const OpenModel& open) {
-  int64_t total = quantized_numel(*open.model);
-  open.model->visit_parameters([&](const Parameter& p) { total += p.shape.numel(); });
-  if (open.method) open.method->visit([&](const Parameter& p) { total += p.shape.numel(); });
-  return total;
 }
 
 // The means on the terminal; in `file`, unless it is "", each of the `records`.
@@ -179,7 +171,7 @@ int main(int argc, char** argv) {
                              .scored = static_cast<int64_t>(scores.outputs.size()),
                              .held_out = static_cast<int64_t>(records),
                              .score_seconds = seconds.count(),
-                             .total_parameters = parameters_of(open),
+                             .total_parameters = parameter_count(*open.model, open.method.get()),
                              .peak_memory_bytes = peak_rss_bytes(),
                              .after = {scores.values.begin(), scores.values.end()}});
     if (predictions.empty()) return;

@@ -195,10 +195,8 @@ void finetune(CLI::App& app, Options o) {
   int64_t tokens = 0;
   for (const Example& e : examples) tokens += e.length();
   fmt::print("{} examples, {} tokens; {}\n", examples.size(), tokens, model.info().architecture);
-  int64_t trained = 0, total = 0;
-  model.visit_parameters([&](const Parameter& p) { total += p.shape.numel(); });
-  total += quantized_numel(model);
-  method->visit([&](const Parameter& p) { total += p.shape.numel(); });
+  int64_t trained = 0;
+  const int64_t total = parameter_count(model, method.get());
   move_parameters(model, method.get(), o.device);
   const std::vector<Parameter*> parameters = select_parameters(model, *method);
   for (const Parameter* p : parameters) trained += p->shape.numel();

@@ -6,6 +6,7 @@
 
 #include "tools/compare/report.h"
 #include "tools/train/heat_map.h"
+#include "tools/train/markup.h"
 #include "tools/train/progress.h"
 
 namespace lk {
@@ -18,13 +19,6 @@ const char* colour(size_t row) { return kColours[row % std::size(kColours)]; }
 const char* dash(size_t row) {
   constexpr const char* kDashes[] = {"none", "6 3", "2 3", "8 3 2 3"};
   return kDashes[row / std::size(kColours) % std::size(kDashes)];
-}
-
-std::string escape(const std::string& text) {
-  std::string out;
-  for (const char c : text)
-    out += c == '<' ? "&lt;" : c == '&' ? "&amp;" : c == '"' ? "&quot;" : std::string(1, c);
-  return out;
 }
 
 // An axis of a picture: values between low and high become places between from and to.
@@ -77,8 +71,8 @@ std::string frame(const Axis& x, const Axis& y, bool log_x, const std::string& x
   return out + fmt::format(
                    "<text x='{}' y='{}' text-anchor=middle>{}</text><text class=v x='{}' y='{}' "
                    "transform='rotate(-90 14 {})' text-anchor=middle>{}</text>",
-                   (kLeft + kWidth - kRight) / 2, kHeight - 10, escape(x_name), 14, kHeight / 2,
-                   kHeight / 2, escape(y_name));
+                   (kLeft + kWidth - kRight) / 2, kHeight - 10, escape_markup(x_name), 14,
+                   kHeight / 2, kHeight / 2, escape_markup(y_name));
 }
 
 std::string svg(const std::string& inside) {
@@ -110,7 +104,8 @@ std::string scatter(const ComparePlan& plan, const std::vector<Row>& rows) {
     out += fmt::format(
         "<circle cx='{:.1f}' cy='{:.1f}' r=5 fill='{}'><title>{}: {:.4g}</title></circle>"
         "<text x='{:.1f}' y='{:.1f}'>{}</text>",
-        px, py, colour(i), escape(r.name), r.metrics[0].mean, px + 8, py + 4, escape(r.name));
+        px, py, colour(i), escape_markup(r.name), r.metrics[0].mean, px + 8, py + 4,
+        escape_markup(r.name));
   }
   return svg(out);
 }
@@ -138,7 +133,7 @@ std::string curves(const std::vector<Row>& rows) {
         "<line x1='{}' x2='{}' y1='{:.0f}' y2='{:.0f}' stroke='{}' stroke-width=2 "
         "stroke-dasharray='{}'/><text x='{}' y='{:.0f}' text-anchor=end>{}</text>",
         kWidth - kRight - 26, kWidth - kRight - 4, line - 4, line - 4, colour(i), dash(i),
-        kWidth - kRight - 32, line, escape(rows[i].name));
+        kWidth - kRight - 32, line, escape_markup(rows[i].name));
     line += 15;
   }
   return svg(out + legend);
@@ -148,8 +143,8 @@ std::string maps(const std::vector<Row>& rows) {
   std::string out;
   for (const Row& r : rows)
     for (const LayerMap& map : r.maps)
-      out += fmt::format("<h2>{}: {}</h2>\n<div class=map>{}</div>\n", escape(r.name),
-                         escape(map.title), heat_map_svg(map));
+      out += fmt::format("<h2>{}: {}</h2>\n<div class=map>{}</div>\n", escape_markup(r.name),
+                         escape_markup(map.title), heat_map_svg(map));
   return out;
 }
 
@@ -174,9 +169,9 @@ std::string html(const ComparePlan& plan, const std::vector<Row>& rows) {
   for (size_t i = 0; i < rows.size(); ++i) {
     const Row& r = rows[i];
     body += fmt::format("<tr><td><span class=dot style='background:{}'></span>{}</td>", colour(i),
-                        escape(r.name));
+                        escape_markup(r.name));
     if (r.scores.empty())
-      body += fmt::format("<td colspan=6>failed: {}</td></tr>\n", escape(r.error));
+      body += fmt::format("<td colspan=6>failed: {}</td></tr>\n", escape_markup(r.error));
     else
       body += fmt::format(
           "<td>{:.4g}</td><td>{}</td><td>{}</td><td>{:.0f}</td><td>{:.3g} %</td><td>{}</td>"
@@ -192,8 +187,8 @@ std::string html(const ComparePlan& plan, const std::vector<Row>& rows) {
       "p>\n"
       "<div class=wide><table><tr><th>method<th>{2}<th><th>seeds<th>trained<th>share<th>training"
       "<th>peak memory</tr>\n{3}</table></div>\n{4}{5}</html>\n",
-      escape(plan.title), kStyle, escape(plan.metrics[0]), body, scatter(plan, rows),
-      curves(rows) + maps(rows), escape(plan.description));
+      escape_markup(plan.title), kStyle, escape_markup(plan.metrics[0]), body, scatter(plan, rows),
+      curves(rows) + maps(rows), escape_markup(plan.description));
 }
 
 }  // namespace lk

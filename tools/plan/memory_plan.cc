@@ -7,6 +7,7 @@
 #include "quant/bnb_files.h"
 #include "quant/quantized_weight.h"
 #include "tools/train/consistency.h"
+#include "tools/train/run_model.h"
 #include "tools/train/trainer.h"
 
 namespace lk {
@@ -88,14 +89,12 @@ MemoryPlan plan_memory(const Config& given, const PlanOptions& o, const Settings
   const auto model = make_model(config, task, o.dtype, 0, quantizer.get());
   model->gradient_checkpointing = o.gradient_checkpointing;
   plan.base = live();
-  plan.parameters = quantized_numel(*model);
-  model->visit_parameters([&](const Parameter& p) { plan.parameters += p.shape.numel(); });
 
   const auto method = info.make(settings);
   method->prepare([](const std::string&) { return std::vector<int32_t>{0}; },
                   std::vector<std::string>(static_cast<size_t>(model->info().labels), "0"));
   method->attach(*model, 0);
-  method->visit([&](const Parameter& p) { plan.parameters += p.shape.numel(); });
+  plan.parameters = parameter_count(*model, method.get());
   const std::vector<Parameter*> parameters = select_parameters(*model, *method);
   for (const Parameter* p : parameters) plan.trained += p->shape.numel();
   plan.added = live() - plan.base;

@@ -5,17 +5,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tools/train/markup.h"
+
 namespace lk {
-namespace {
-
-std::string escape(const std::string& text) {
-  std::string out;
-  for (const char c : text) out += c == '<' ? "&lt;" : c == '&' ? "&amp;" : std::string(1, c);
-  return out;
-}
-
-}  // namespace
-
 std::string heat_map_svg(const LayerMap& map) {
   constexpr int kLeft = 96, kCell = 56, kRow = 26, kTop = 28, kChar = 6;
   double low = 0, high = 0;
@@ -32,12 +24,12 @@ std::string heat_map_svg(const LayerMap& map) {
   std::string out = fmt::format(
       "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {} {}' width='{}' role='img' "
       "font-family='sans-serif' font-size='11'><text x='8' y='16'>{} by layer</text>",
-      width, height, width, escape(map.title));
+      width, height, width, escape_markup(map.title));
   for (int l = 0; l < rows; ++l) {
     const auto layer = static_cast<size_t>(rows - 1 - l);
     const int y = kTop + l * kRow;
     out += fmt::format("<text x='{}' y='{}' text-anchor='end'>{}</text>", kLeft - 8, y + 17,
-                       escape(map.layers[layer]));
+                       escape_markup(map.layers[layer]));
     for (int p = 0; p < columns; ++p) {
       const double v = map.at(layer, static_cast<size_t>(p));
       if (std::isnan(v)) continue;
@@ -53,7 +45,7 @@ std::string heat_map_svg(const LayerMap& map) {
   for (int p = 0; p < columns; ++p) {
     const int x = kLeft + p * kCell + kCell / 2 + 4;
     out += fmt::format("<text x='{0}' y='{1}' transform='rotate(90 {0} {1})'>{2}</text>", x - 8,
-                       bottom + 8, escape(map.places[static_cast<size_t>(p)]));
+                       bottom + 8, escape_markup(map.places[static_cast<size_t>(p)]));
   }
   return out + "</svg>\n";
 }

@@ -8,7 +8,6 @@
 
 #include "data/metrics.h"
 #include "data/prompt_template.h"
-#include "data/slot_errors.h"
 #include "data/subset.h"
 #include "engine/rng.h"
 #include "nn/embed_texts.h"
@@ -242,8 +241,7 @@ Scores generate_texts(OpenModel& open, const PromptTemplate& text, const Items& 
                    {"exact match", exact_match(scores.outputs, references)}};
   std::vector<std::string> asked;
   for (size_t i = 0; i < count; ++i) asked.push_back(items.fields[i].at("input"));
-  if (const auto errors = slot_error_rate(asked, scores.outputs))
-    scores.values.emplace_back("slot error rate", *errors);
+  add_slot_errors(scores, std::move(asked));
   return scores;
 }
 

@@ -4,7 +4,9 @@
 #include <optional>
 
 #include "data/metrics.h"
+#include "data/slot_errors.h"
 #include "engine/device.h"
+#include "quant/quantizer.h"
 #include "tools/train/quant_options.h"
 #include "tools/train/tasks/task.h"
 
@@ -97,6 +99,20 @@ OpenModel open_model(const ModelSource& source, DType compute, Device device) {
 OpenModel open_model(const std::string& model, const std::string& adapter, DType compute,
                      Device device) {
   return open_model(find_model(model, adapter), compute, device);
+}
+
+void add_slot_errors(Scores& scores, std::vector<std::string> inputs) {
+  inputs.resize(scores.outputs.size());
+  if (const auto errors = slot_error_rate(inputs, scores.outputs))
+    scores.values.emplace_back("slot error rate", *errors);
+}
+
+int64_t parameter_count(Model& model, Method* method) {
+  int64_t total = quantized_numel(model);
+  const auto count = [&](const Parameter& p) { total += p.shape.numel(); };
+  model.visit_parameters(count);
+  if (method) method->visit(count);
+  return total;
 }
 
 std::vector<std::pair<std::string, double>> class_scores(std::span<const int32_t> predicted,

@@ -41,6 +41,9 @@ OpenModel open_model(const ModelSource& source, DType compute, Device device = D
 OpenModel open_model(const std::string& model, const std::string& adapter, DType compute,
                      Device device = Device::cpu);
 
+// Numbers in a model, quantized ones too, and in its adapter (null: none).
+int64_t parameter_count(Model& model, Method* method);
+
 // What a model does on a data file, for people and for tests.
 struct Scores {
   std::vector<std::pair<std::string, double>> values;  // name, score; the first is the main one
@@ -50,6 +53,9 @@ struct Scores {
 // accuracy, macro F1 and Matthews' correlation of classes, as Scores::values.
 std::vector<std::pair<std::string, double>> class_scores(std::span<const int32_t> predicted,
                                                          std::span<const int32_t> expected);
+// The slot error rate of what was written for `inputs`, of which the first were scored, where they
+// are E2E's records (data/slot_errors.h).
+void add_slot_errors(Scores& scores, std::vector<std::string> inputs);
 struct ScoreOptions {
   std::string separator = "\n";
   int64_t max_new_tokens = 96, max_length = 0, limit = 0;  // limit > 0: the first records only

@@ -1,5 +1,4 @@
 // An output for each input (.jsonl), written by the model.
-#include "data/slot_errors.h"
 #include "tools/train/tasks/answers.h"
 #include "tools/train/tasks/task.h"
 
@@ -37,10 +36,7 @@ class Pairs : public TaskData {
     g.num_beams = o.num_beams;
     Scores scores =
         score_answers(model, tokenizer, answers, g, [](const std::string& text) { return text; });
-    std::vector<std::string> asked = inputs();
-    asked.resize(scores.outputs.size());
-    if (const auto errors = slot_error_rate(asked, scores.outputs))
-      scores.values.emplace_back("slot error rate", *errors);
+    add_slot_errors(scores, inputs());
     return scores;
   }
 
