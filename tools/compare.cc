@@ -1,4 +1,6 @@
 // Runs methods x seeds on one task and sets the results side by side.
+#include <CLI/CLI.hpp>
+
 #include "engine/files/atomic_file.h"
 #include "engine/files/folder_lock.h"
 #include "tools/compare/report.h"

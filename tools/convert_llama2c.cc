@@ -1,4 +1,6 @@
 // Makes a Hugging Face model folder of a llama2.c checkpoint and its vocabulary.
+#include <CLI/CLI.hpp>
+
 #include <nlohmann/json.hpp>
 
 #include "engine/files/atomic_file.h"

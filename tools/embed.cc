@@ -1,4 +1,6 @@
 // Sentence embeddings: a vector for each line of a file.
+#include <CLI/CLI.hpp>
+
 #include <fstream>
 #include <nlohmann/json.hpp>
 

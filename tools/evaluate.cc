@@ -1,4 +1,6 @@
 // Scores a model, with an adapter or without, on a data file.
+#include <CLI/CLI.hpp>
+
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <optional>

@@ -1,4 +1,6 @@
 // Fine-tunes a model folder on a data file with any method of the registry; writes an adapter.
+#include <CLI/CLI.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>

@@ -1,4 +1,6 @@
 // Continues prompts with a model, with an adapter or without.
+#include <CLI/CLI.hpp>
+
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>

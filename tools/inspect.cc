@@ -1,4 +1,6 @@
 // What a model folder, an adapter or a data file holds.
+#include <CLI/CLI.hpp>
+
 #include <algorithm>
 #include <map>
 

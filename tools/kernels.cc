@@ -1,4 +1,6 @@
 // The CUDA kernels, measured in the emulator: how they move memory, and what ptxas made of them.
+#include <CLI/CLI.hpp>
+
 #include <fmt/core.h>
 
 #include <algorithm>

@@ -1,5 +1,7 @@
 // Writes the demo's data: records of invented restaurants and sentences that say what the records
 // say.
+#include <CLI/CLI.hpp>
+
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>

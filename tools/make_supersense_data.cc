@@ -1,6 +1,8 @@
 // A classification set that everybody can make: WordNet's definitions of nouns, to be sorted into
 // WordNet's own 24 fields of meaning ("supersenses": animal, artifact, feeling, ...). Lines of
 // label<TAB>definition, the same number of each class; no definition is in two files.
+#include <CLI/CLI.hpp>
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>

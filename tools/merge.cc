@@ -1,5 +1,7 @@
 // Puts an adapter into its base and writes a plain model folder, or several adapters of one base
 // into one.
+#include <CLI/CLI.hpp>
+
 #include <fmt/ranges.h>
 
 #include <cmath>

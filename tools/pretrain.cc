@@ -1,4 +1,6 @@
 // Trains a small Llama-architecture language model from plain text, and its tokenizer.
+#include <CLI/CLI.hpp>
+
 #include <cmath>
 
 #include "data/tokenizer/tokenizer.h"

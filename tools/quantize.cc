@@ -1,4 +1,6 @@
 // Quantizes a model folder; transformers with bitsandbytes reads what it writes in nf4 and fp4.
+#include <CLI/CLI.hpp>
+
 #include "engine/files/atomic_file.h"
 #include "engine/files/json.h"
 #include "quant/bnb_files.h"

@@ -1,4 +1,6 @@
 // Puts what compare wrote into RESULTS.md.
+#include <CLI/CLI.hpp>
+
 #include <filesystem>
 
 #include "engine/files/atomic_file.h"

@@ -1,4 +1,6 @@
 // Learns a byte-level BPE tokenizer from text files and writes a tokenizer.json.
+#include <CLI/CLI.hpp>
+
 #include "data/tokenizer/bpe_trainer.h"
 #include "tools/train/cli.h"
 

@@ -1,5 +1,7 @@
 #include "tools/plan/plan_command.h"
 
+#include <CLI/CLI.hpp>
+
 #include <numeric>
 #include <optional>
 

@@ -1,11 +1,14 @@
 // `inspect MODEL --plan`: its options, and what it prints.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 
 #include "tools/plan/memory_plan.h"
 #include "tools/train/method_options.h"
+
+namespace CLI {
+class App;
+}
 
 namespace lk {
 

@@ -1,5 +1,7 @@
 #include "tools/train/cli.h"
 
+#include <CLI/CLI.hpp>
+
 #include "engine/device.h"
 #include "engine/files/atomic_file.h"
 #include "tools/train/toml_config.h"

@@ -1,7 +1,6 @@
 // The frame that every tool's main() stands in, and the options that training tools share.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <string>
 
@@ -9,6 +8,10 @@
 #include "engine/dtype.h"
 #include "engine/memory.h"
 #include "tools/train/trainer.h"
+
+namespace CLI {
+class App;
+}
 
 namespace lk {
 

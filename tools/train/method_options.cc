@@ -1,5 +1,7 @@
 #include "tools/train/method_options.h"
 
+#include <CLI/CLI.hpp>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 

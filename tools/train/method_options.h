@@ -1,11 +1,14 @@
 // The options of fine-tuning methods on the command line.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <map>
 #include <string>
 
 #include "peft/method.h"
+
+namespace CLI {
+class App;
+}
 
 namespace lk {
 

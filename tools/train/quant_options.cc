@@ -1,5 +1,7 @@
 #include "tools/train/quant_options.h"
 
+#include <CLI/CLI.hpp>
+
 #include <nlohmann/json.hpp>
 
 #include "quant/bnb_files.h"

@@ -1,12 +1,15 @@
 // The options of tools that quantize a base while loading it.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 
 #include "peft/settings.h"
 #include "quant/quantizer.h"
+
+namespace CLI {
+class App;
+}
 
 namespace lk {
 

@@ -1,5 +1,7 @@
 #include "tools/train/tasks/options.h"
 
+#include <CLI/CLI.hpp>
+
 #include <nlohmann/json.hpp>
 #include <sstream>
 

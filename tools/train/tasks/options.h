@@ -1,12 +1,15 @@
 // The command line of tasks.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "tools/train/tasks/task.h"
+
+namespace CLI {
+class App;
+}
 
 namespace lk {
 
