@@ -132,6 +132,8 @@ lint: format-check
 	@tools/install_packages.sh clang-tidy-14
 	@echo $(LIB_SRC) $(KERNEL_SRC) $(TOOL_LIB) $(TOOL_SRC) $(CUDA_SRC) | xargs -n 4 -P $$(nproc) sh -c \
 	  'clang-tidy-14 --quiet "$$@" -- -std=c++20 -I. $(EMU_FLAGS) -fopenmp -march=x86-64-v3 -DLK_ISA=Avx2 2>/dev/null' lint
+	@tools/install_packages.sh clang-14
+	@echo $(TEST_SRC) $(CU_TESTS) | xargs -n 8 -P $$(nproc) clang++-14 -fsyntax-only -x c++ -std=c++20 -I. $(EMU_FLAGS) -Wall -Wextra -Wshadow -Wno-unknown-pragmas -Werror
 
 # The emulator has a checker of its own: its kernels' tests are left out here, as is the longest battery, whose
 # methods are sanitized by their own tests. Without SANITIZE_TOOLS the tools are neither built nor run.

@@ -153,11 +153,12 @@ TEST_CASE("unipelt: gates by layer and part, and of each record") {
   CHECK(all.size() == 8);  // prefix, adapter, LoRA of q and of v in two layers
   // A record's gates do not depend on what else is scored, and differ between records.
   test::write_file(dir / "one.tsv", "no\txyz wvi\n");  // the ninth of train.tsv
-  for (const auto& [name, values] : gates("one.tsv")) {
-    CAPTURE(name);
-    REQUIRE(all.at(name).size() == 35);
-    CHECK(std::abs(values[0] - all.at(name)[8]) <= 1e-5);
-    CHECK(std::abs(all.at(name)[8] - all.at(name)[9]) > 1e-5);
+  for (const auto& gate : gates("one.tsv")) {
+    CAPTURE(gate.first);
+    const auto& of_all = all.at(gate.first);
+    REQUIRE(of_all.size() == 35);
+    CHECK(std::abs(gate.second[0] - of_all[8]) <= 1e-5);
+    CHECK(std::abs(of_all[8] - of_all[9]) > 1e-5);
   }
   // Gates that read nothing are the sigmoid of their bias.
   const auto file = dir / "out" / "adapter" / "adapter.safetensors";
@@ -180,10 +181,10 @@ TEST_CASE("unipelt: gates by layer and part, and of each record") {
   }
   save_safetensors(file, tensors);
   const auto set = gates("train.tsv");
-  for (const auto& [column, values] : set) {
-    CAPTURE(column);
-    const double g = expected.at(column.substr(column.find(' ') + 1));
-    for (const double v : values) CHECK(std::abs(v - g) <= 1e-5);
+  for (const auto& gate : set) {
+    CAPTURE(gate.first);
+    const double g = expected.at(gate.first.substr(gate.first.find(' ') + 1));
+    for (const double v : gate.second) CHECK(std::abs(v - g) <= 1e-5);
   }
   const Outcome table = done(dir, evaluate + at(dir, "train.tsv") + " --gates");
   for (const auto& [name, g] : expected) CHECK(table.says(fmt::format("{:.4g}", g)));
