@@ -392,10 +392,12 @@ std::vector<KernelCase> make_cases() {
                    }});
   const auto add_convert = [&](const char* shape, auto to, auto from) {
     constexpr int64_t n = 1 << 17;
-    cases.push_back({"convert", shape, 6 * n, [to, from](Cuda c) {
+    using To = decltype(to);
+    using From = decltype(from);
+    cases.push_back({"convert", shape, 6 * n, [](Cuda c) {
                        Memory m;
-                       const auto* x = m.zeros<std::remove_const_t<decltype(from)>>(n);
-                       convert(c, m.zeros<std::remove_const_t<decltype(to)>>(n), x, n);
+                       const auto* x = m.zeros<From>(n);
+                       convert(c, m.zeros<To>(n), x, n);
                      }});
   };
   add_convert("f32 to bf16 [131072]", bf16{}, float{});

@@ -28,20 +28,25 @@ using Pack = Elements<T, kPackSize<T>>;
 #if defined(__CUDACC__)
 using Bytes16 = uint4;
 using Bytes8 = uint2;
+using Access16 = Bytes16;
+using Access8 = Bytes8;
 #else
-// A vector type: the compiler would split a struct into four accesses.
-typedef uint32_t Bytes16 __attribute__((vector_size(16), may_alias));
+// A vector type, and volatile: compilers would split the access. Aligned to 8: an address that is
+// wrong for a GPU is the checker's to report, not this CPU's.
+typedef uint32_t Bytes16 __attribute__((vector_size(16), may_alias, aligned(8)));
 typedef uint64_t Bytes8 __attribute__((may_alias));
+using Access16 = volatile Bytes16;
+using Access8 = volatile Bytes8;
 #endif
 
 template <class T>
 __device__ __forceinline__ Pack<T> load128(const T* p) {
-  const Bytes16 raw = *reinterpret_cast<const Bytes16*>(p);
+  const Bytes16 raw = *reinterpret_cast<const Access16*>(p);
   return __builtin_bit_cast(Pack<T>, raw);
 }
 template <class T>
 __device__ __forceinline__ void store128(T* p, const Pack<T>& value) {
-  *reinterpret_cast<Bytes16*>(p) = __builtin_bit_cast(Bytes16, value);
+  *reinterpret_cast<Access16*>(p) = __builtin_bit_cast(Bytes16, value);
 }
 
 // N elements in accesses of 16 bytes where they fill them, in one of 8 where they fill that, one by
@@ -57,7 +62,7 @@ __device__ __forceinline__ Elements<T, N> load(const T* p) {
       for (int j = 0; j < kPackSize<T>; ++j) e.at[i + j] = pack.at[j];
     }
   } else if constexpr (N > 1 && N * sizeof(T) == 8) {
-    const Bytes8 raw = *reinterpret_cast<const Bytes8*>(p);
+    const Bytes8 raw = *reinterpret_cast<const Access8*>(p);
     e = __builtin_bit_cast(Elements<T, N>, raw);
   } else {
 #pragma unroll
@@ -76,7 +81,7 @@ __device__ __forceinline__ void store(T* p, const Elements<T, N>& e) {
       store128(p + i, pack);
     }
   } else if constexpr (N > 1 && N * sizeof(T) == 8) {
-    *reinterpret_cast<Bytes8*>(p) = __builtin_bit_cast(Bytes8, e);
+    *reinterpret_cast<Access8*>(p) = __builtin_bit_cast(Bytes8, e);
   } else {
 #pragma unroll
     for (int i = 0; i < N; ++i) p[i] = e.at[i];

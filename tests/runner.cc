@@ -101,6 +101,7 @@ Tally run_cases_in_processes(doctest::Context& context, int jobs) {
   require(jobs > 0 && jobs <= kMaxJobs, "tests: --jobs={}: expected 1 to {}", jobs, kMaxJobs);
   // For the programs that tests start: one thread each too, unless a test says how many.
   setenv("OMP_NUM_THREADS", "1", 0);
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);  // whole lines of whoever prints
   Shared& shared = map_shared();
   std::map<pid_t, int> slots;
   for (int slot = 0; slot < jobs; ++slot) slots[start_process(context, shared, slot)] = slot;

@@ -26,8 +26,8 @@ Var layer_norm(const Var& x, const Var& gain, const Var& bias, float eps) {
   if (!will_record({x, gain, bias})) return y;
   return record(
       "layer_norm", y, {x, gain, bias},
-      [saved = x.needs_grad() || gain.needs_grad() ? Saved(x) : Saved(), mean, rstd, g, acc, rows,
-       d, gt = gain.dtype(), bt = bias.dtype()](const Tensor& dy, const Need& need) {
+      [saved = x.needs_grad() || gain.needs_grad() ? Saved(x) : Saved(), mean, rstd, g, rows, d,
+       gt = gain.dtype(), bt = bias.dtype()](const Tensor& dy, const Need& need) {
         const Tensor x_saved = saved.get();
         std::vector<Tensor> grads(3);
         if (need[0]) grads[0] = Tensor::like(dy);
@@ -61,23 +61,23 @@ Var rms_norm(const Var& x, const Var& gain, float eps) {
                      static_cast<A>(eps));
   });
   if (!will_record({x, gain})) return y;
-  return record("rms_norm", y, {x, gain},
-                [saved = Saved(x), rstd, g, acc, rows, d, gt = gain.dtype()](const Tensor& dy,
-                                                                             const Need& need) {
-                  const Tensor x_saved = saved.get();
-                  std::vector<Tensor> grads(2);
-                  if (need[0]) grads[0] = Tensor::like(dy);
-                  if (need[1]) grads[1] = Tensor::like(g);
-                  on_float("rms_norm", dy, [&](auto isa, auto type) {
-                    using T = decltype(type);
-                    using A = acc_t<T>;
-                    rms_norm_backward(isa, need[0] ? grads[0].data<T>() : nullptr,
-                                      need[1] ? grads[1].data<A>() : nullptr, dy.data<T>(),
-                                      x_saved.data<T>(), rstd.data<A>(), g.data<A>(), rows, d);
-                  });
-                  if (need[1]) grads[1] = grads[1].to(gt);
-                  return grads;
-                });
+  return record(
+      "rms_norm", y, {x, gain},
+      [saved = Saved(x), rstd, g, rows, d, gt = gain.dtype()](const Tensor& dy, const Need& need) {
+        const Tensor x_saved = saved.get();
+        std::vector<Tensor> grads(2);
+        if (need[0]) grads[0] = Tensor::like(dy);
+        if (need[1]) grads[1] = Tensor::like(g);
+        on_float("rms_norm", dy, [&](auto isa, auto type) {
+          using T = decltype(type);
+          using A = acc_t<T>;
+          rms_norm_backward(isa, need[0] ? grads[0].data<T>() : nullptr,
+                            need[1] ? grads[1].data<A>() : nullptr, dy.data<T>(), x_saved.data<T>(),
+                            rstd.data<A>(), g.data<A>(), rows, d);
+        });
+        if (need[1]) grads[1] = grads[1].to(gt);
+        return grads;
+      });
 }
 
 }  // namespace lk

@@ -44,7 +44,7 @@ TEST_CASE("checker: finds each planted bug, at its line, in every order of threa
     for (const uint64_t seed : {0, 1, 2}) {
       const Planted* const planted = row.first;
       const Fault fault = row.second;
-      CAPTURE(planted->name);
+      CAPTURE(std::string(planted->name));
       CAPTURE(seed);
       const auto reports = reports_of(*planted, seed);
       const auto found = std::find_if(reports.begin(), reports.end(), [&](const emu::Report& r) {

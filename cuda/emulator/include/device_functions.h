@@ -49,8 +49,14 @@ inline const dim3& blockDim = emu::here.block_dim;
 inline const dim3& gridDim = emu::here.grid_dim;
 inline constexpr int warpSize = 32;
 
-void __syncthreads();
-void __syncwarp(unsigned mask = emu::kFullWarp);
+// A barrier is known by its call: two calls are never merged into one.
+#if defined(__clang__)
+#define EMU_OWN_CALL __attribute__((nomerge))
+#else
+#define EMU_OWN_CALL
+#endif
+EMU_OWN_CALL void __syncthreads();
+EMU_OWN_CALL void __syncwarp(unsigned mask = emu::kFullWarp);
 inline void __threadfence() {}
 inline void __threadfence_block() {}
 
