@@ -144,13 +144,14 @@ class Table16 {
       odd[p] = pick(b);
     }
 #else
-    constexpr int lanes = static_cast<int>(Vector<Isa, float>::lanes);
-    float values[16];
+    float values[16], high[16], low[16];
     std::memcpy(values, table_, sizeof values);
     for (int i = 0; i < 16; ++i) {
-      even[i / lanes][i % lanes] = values[packed[i] >> 4];
-      odd[i / lanes][i % lanes] = values[packed[i] & 15];
+      high[i] = values[packed[i] >> 4];
+      low[i] = values[packed[i] & 15];
     }
+    std::memcpy(even, high, sizeof high);
+    std::memcpy(odd, low, sizeof low);
 #endif
   }
 
