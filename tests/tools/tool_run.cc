@@ -25,7 +25,8 @@ Outcome run_and_signal(const TempDir& dir, const std::string& command,
   for (int attempt = 0; attempt < 30; ++attempt) {
     std::filesystem::remove_all(output);
     o = run(dir, command + " & p=$!; while [ ! -e " + (output / file).string() +
-                     " ] && [ -e /proc/$p/exe ]; do sleep 0.005; done; kill -" + signal + " $p; wait $p");
+                     " ] && [ -e /proc/$p/exe ]; do sleep 0.005; done; kill -" + signal +
+                     " $p; wait $p");
     if (o.code != 0) return o;
   }
   return o;
