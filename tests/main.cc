@@ -17,9 +17,8 @@ int main(int argc, char** argv) try {
     if (const std::string_view option = argv[i]; option.starts_with("--jobs="))
       jobs = std::atoi(argv[i] + 7);
   doctest::Context context(argc, argv);
-  const bool alone = jobs == 1;
   const lk::test::Tally tally =
-      alone ? lk::test::run_cases(context) : lk::test::run_cases_in_processes(context, jobs);
+      jobs == 1 ? lk::test::run_cases(context) : lk::test::run_cases_in_processes(context, jobs);
   if (context.shouldExit()) return 0;
   fmt::print("{} passed, {} failed\n", tally.passed, tally.failed);
   return tally.failed ? 1 : 0;

@@ -67,16 +67,15 @@ Shared& map_shared() {
 // One process's work: test cases until there are no more.
 void take_cases(doctest::Context& context, Shared& shared, int slot) {
   Listener::name = shared.running[slot];
-  do {
-    const unsigned number = shared.next++;
+  context.setOption("minimal", true);  // only of failures
+  for (unsigned number = 0; number == 0 || number < Listener::chosen;) {
+    number = shared.next++;
     context.setOption("first", static_cast<int>(number));
     context.setOption("last", static_cast<int>(number));
-    context.setOption("minimal", true);  // only of failures
     const Tally tally = run_cases(context);
     shared.passed += tally.passed;
     shared.failed += tally.failed;
-    if (number >= Listener::chosen) return;
-  } while (true);
+  }
 }
 
 pid_t start_process(doctest::Context& context, Shared& shared, int slot) {
