@@ -22,7 +22,9 @@ Tensor transposed(const Tensor& m) {
   return out;
 }
 
-void add_error(QuantError& total, const std::string& layer, const Quantized& q, const Tensor& w) {
+}  // namespace
+
+void QuantError::add(const std::string& layer, const Quantized& q, const Tensor& w) {
   const Tensor restored = dequantize(q, DType::f32), exact = w.to(DType::f32);
   double error = 0, size = 0;
   for (int64_t i = 0; i < q.numel(); ++i) {
@@ -31,16 +33,13 @@ void add_error(QuantError& total, const std::string& layer, const Quantized& q, 
     size += x * x;
   }
   const double relative = size > 0 ? std::sqrt(error / size) : 0.0;
-  total.mean = (total.mean * static_cast<double>(total.layers) + relative) /
-               static_cast<double>(total.layers + 1);
-  ++total.layers;
-  if (!(relative <= total.worst)) {
-    total.worst = relative;
-    total.worst_layer = layer;
+  mean = (mean * static_cast<double>(layers) + relative) / static_cast<double>(layers + 1);
+  ++layers;
+  if (!(relative <= worst)) {
+    worst = relative;
+    worst_layer = layer;
   }
 }
-
-}  // namespace
 
 Quantizer::Quantizer(std::optional<QuantSpec> spec, bool head, QuantError* error)
     : spec_(std::move(spec)), head_(head), error_(error) {
@@ -90,7 +89,7 @@ std::unique_ptr<Weight> Quantizer::hold(const Linear& linear, const std::string&
             "{}: the weight holds NaN or infinity (row {}); it cannot be quantized", name,
             b * spec.block_size / linear.in_features());
   if (spec_->double_quant) quantize_factors(q);
-  if (error_) add_error(*error_, linear.name(), q, by_rows);
+  if (error_) error_->add(linear.name(), q, by_rows);
   return std::make_unique<QuantizedWeight>(name, std::move(q), in_out, source);
 }
 

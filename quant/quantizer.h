@@ -14,6 +14,7 @@ struct QuantError {
   int64_t layers = 0;
   double mean = 0, worst = 0;  // over layers
   std::string worst_layer;
+  void add(const std::string& layer, const Quantized& q, const Tensor& w);  // q: w quantized
 };
 
 class Quantizer : public WeightFactory {

@@ -37,7 +37,7 @@ struct Opened {
 };
 
 Opened open_task(ModelSource source, const std::string& data, TaskOptions options, DType dtype,
-                 Device device) {
+                 Device device, QuantError& error) {
   RememberedTask memory;
   if (source.adapter_config) memory = remembered_task(source.adapter_config->settings);
   const TaskKind& kind = task_kind(data, source.config, options, memory.kind);
@@ -52,7 +52,7 @@ Opened open_task(ModelSource source, const std::string& data, TaskOptions option
           "data",
           data, kind.name, words_for(kind.head));
   auto task = kind.make(data, options, labels);
-  OpenModel open = open_model(source, dtype, device);
+  OpenModel open = open_model(source, dtype, device, &error);
   task->open({*open.model, open.tokenizer, open.base, open.adapter});
   return {std::move(open), std::move(task)};
 }
@@ -86,6 +86,8 @@ int main(int argc, char** argv) {
   ScoreOptions o;
   InContextOptions shown;
   TaskOptions task;
+  QuantOptions quant;
+  QuantError error;
   DType dtype = DType::f32;
   Device device = Device::cpu;
   bool gates = false;
@@ -142,11 +144,12 @@ int main(int argc, char** argv) {
       "write them to this file for each record: a line of numbers, parted by tabs, under "
       "the gates' names");
   app.add_option("--results", results, "write scores, seconds and memory to this file, as JSON");
+  add_quant_options(app, quant);
   add_dtype_option(app, dtype);
   add_device_option(app, device);
   return run_tool(app, argc, argv, [&] {
     if (gates || !gates_file.empty()) o.round_to = 1;  // a gate for each record, none of padding
-    const ModelSource source = find_model(model, adapter);
+    const ModelSource source = find_model(model, adapter, quant);
     std::optional<Opened> opened;
     std::optional<OpenModel> in_prompt;
     Scores scores;
@@ -156,14 +159,15 @@ int main(int argc, char** argv) {
       shown.template_text = task.template_text;
       shown.verbalizer = task.verbalizer;
       shown.seed = task.seed;
-      in_prompt = open_model(source, dtype, device);
+      in_prompt = open_model(source, dtype, device, &error);
       scores = score_in_context(*in_prompt, data, shown, o, &records);
     } else {
-      opened = open_task(source, data, task, dtype, device);
+      opened = open_task(source, data, task, dtype, device, error);
       scores = opened->task->score(*opened->model.model, opened->model.tokenizer, o);
       records = opened->task->inputs().size();
     }
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    if (error.layers > 0) scores.values.emplace_back("quantization error", error.mean);
     const OpenModel& open = opened ? opened->model : *in_prompt;
     fmt::print("{}\n", scores.line());
     if (gates || !gates_file.empty())

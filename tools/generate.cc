@@ -70,8 +70,8 @@ std::vector<NamedFolder> named_folders(const std::vector<std::string>& given) {
 
 // The base of several adapters. model: its folder, or "": the one that all of them name.
 OpenModel open_base(const std::string& model, const std::vector<NamedFolder>& adapters,
-                    DType dtype) {
-  if (!model.empty()) return open_model(model, "", dtype);
+                    const QuantOptions& quant, DType dtype) {
+  if (!model.empty()) return open_model(find_model(model, "", quant), dtype);
   std::string base;
   for (const NamedFolder& adapter : adapters) {
     const std::string its = read_adapter_config(adapter.folder).base;
@@ -80,7 +80,7 @@ OpenModel open_base(const std::string& model, const std::vector<NamedFolder>& ad
             its);
     base = its;
   }
-  return open_model(base, "", dtype);
+  return open_model(find_model(base, "", quant), dtype);
 }
 
 }  // namespace
@@ -90,6 +90,7 @@ int main(int argc, char** argv) {
   std::string model, prompt, separator = "\n", system, chat_template;
   std::vector<std::string> stops, adapters;
   GenerateOptions o;
+  QuantOptions quant;
   DType dtype = DType::f32;
   Device device = Device::cpu;
   bool raw = false, chat = false, logprobs = false;
@@ -141,6 +142,7 @@ int main(int argc, char** argv) {
   app.add_flag("--logprobs", logprobs,
                "write each token's log-probability to standard error (not with beams)");
   app.add_option("--seed", o.seed, "of sampling")->capture_default_str();
+  add_quant_options(app, quant);
   add_dtype_option(app, dtype);
   add_device_option(app, device);
   return run_tool(app, argc, argv, [&] {
@@ -156,8 +158,9 @@ int main(int argc, char** argv) {
     require(!several || device == Device::cpu, "several adapters run on the CPU alone");
     const auto named = several ? named_folders(adapters) : std::vector<NamedFolder>{};
     OpenModel open = several
-                         ? open_base(model, named, dtype)
-                         : open_model(model, adapters.empty() ? "" : adapters[0], dtype, device);
+                         ? open_base(model, named, quant, dtype)
+                         : open_model(find_model(model, adapters.empty() ? "" : adapters[0], quant),
+                                      dtype, device);
     std::optional<AdapterSet> set;
     if (several) {
       set.emplace(*open.model);

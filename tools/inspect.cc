@@ -9,6 +9,7 @@
 #include "peft/layer_map.h"
 #include "peft/methods_table.h"
 #include "peft/variants.h"
+#include "tools/inspect/code_books.h"
 #include "tools/plan/plan_command.h"
 #include "tools/plan/shapes.h"
 #include "tools/train/chat_run.h"
@@ -109,13 +110,20 @@ void inspect_data(const std::string& data, const std::string& model,
     fmt::print("{}\n", explain(encode_pair_example(tokenizer, d, d.records[i], e), tokenizer));
 }
 
+void inspect_code_books(const std::string& folder, int64_t block_size) {
+  const Config config = Config::load(folder);
+  LoadOptions load;
+  load.task = task_of(config);
+  fmt::print("{}", text_of(compare_code_books(*load_model(folder, load).model, block_size)));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   CLI::App app("inspect: what a model or adapter folder is, and what a data file becomes");
   std::string folder, data, chat_template, variants;
   bool all = false, methods = false;
-  int64_t count = 2;
+  int64_t count = 2, block_size = 0;
   std::string known;
   for (const std::string& name : shape_names()) known += (known.empty() ? "" : ", ") + name;
   CLI::Option* folder_option =
@@ -133,6 +141,10 @@ int main(int argc, char** argv) {
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
   add_chat_template_option(app, chat_template);
+  const CLI::Option* code_books = app.add_option(
+      "--code-books", block_size,
+      "show how nf4, fp4, int4 and int8 would hold the model's linear layers in blocks "
+      "of this size (64 is usual): their codes under the weights' histogram, and errors");
   PlanCommand plan;
   add_plan_options(app, plan);
   return run_tool(app, argc, argv, [&] {
@@ -141,6 +153,7 @@ int main(int argc, char** argv) {
     require(!folder.empty(),
             "name a model or adapter folder, a file of weights, --methods or --variants METHOD");
     if (plan.wanted) return print_plan(folder, plan);
+    if (code_books->count() > 0) return inspect_code_books(folder, block_size);
     if (!data.empty()) return inspect_data(data, folder, chat_template, count);
     if (std::filesystem::is_regular_file(folder))
       return list_tensors(WeightFiles::open(folder), true);

@@ -33,6 +33,10 @@ const std::map<std::string, std::string>& without_training() {
                                                         {"max-length", "max-length"},
                                                         {"truncate", "truncate"},
                                                         {"max-new-tokens", "max-new-tokens"},
+                                                        {"quant", "quant"},
+                                                        {"quant-block-size", "quant-block-size"},
+                                                        {"double-quant", "double-quant"},
+                                                        {"quant-head", "quant-head"},
                                                         {"dtype", "dtype"},
                                                         {"device", "device"}};
   return table;

@@ -6,8 +6,6 @@
 #include "data/metrics.h"
 #include "data/slot_errors.h"
 #include "engine/device.h"
-#include "quant/quantizer.h"
-#include "tools/train/quant_options.h"
 #include "tools/train/tasks/task.h"
 
 namespace lk {
@@ -40,7 +38,8 @@ EncodeOptions encode_options(const Model& model, const ScoreOptions& o) {
   return e;
 }
 
-ModelSource find_model(const std::string& model, const std::string& adapter) {
+ModelSource find_model(const std::string& model, const std::string& adapter,
+                       const QuantOptions& quant) {
   std::optional<AdapterConfig> adapter_config;
   std::string base = model;
   if (!adapter.empty()) {
@@ -51,12 +50,13 @@ ModelSource find_model(const std::string& model, const std::string& adapter) {
   require(!base.empty(),
           "pass --model FOLDER, or --adapter FOLDER whose adapter_config.json names the base");
   Config config = Config::load(base);
-  ModelSource out{base, adapter, config, adapter_config, task_of(config), {}};
+  ModelSource out{base, adapter, config, adapter_config, task_of(config), {}, quant};
   if (!adapter_config) {
     out.labels = config_labels(config);
     return out;
   }
   const Settings& settings = adapter_config->settings;
+  if (!quant.spec()) out.quant = remembered(settings);
   const std::string type = settings.has("task_type") ? settings.text("task_type") : "";
   if (type == "SEQ_CLS" || type == "TOKEN_CLS") {
     out.head = type == "SEQ_CLS" ? Task::classification : Task::token_classification;
@@ -68,7 +68,7 @@ ModelSource find_model(const std::string& model, const std::string& adapter) {
   return out;
 }
 
-OpenModel open_model(const ModelSource& source, DType compute, Device device) {
+OpenModel open_model(const ModelSource& source, DType compute, Device device, QuantError* error) {
   require_device(device);
   require(source.head != Task::none,
           "{}: {} has no classification head; pass the --adapter that was trained on it",
@@ -78,9 +78,7 @@ OpenModel open_model(const ModelSource& source, DType compute, Device device) {
   load.task = source.head;
   const bool classes = load.task == Task::classification || load.task == Task::token_classification;
   if (source.adapter_config && classes) load.labels = static_cast<int64_t>(source.labels.size());
-  const QuantOptions trained_on =
-      source.adapter_config ? remembered(source.adapter_config->settings) : QuantOptions{};
-  const auto quantizer = make_quantizer(trained_on, source.config);
+  const auto quantizer = make_quantizer(source.quant, source.config, error);
   load.weights = quantizer.get();
   LoadedModel loaded = load_model(source.base, load);
   OpenModel out{std::move(loaded.model),

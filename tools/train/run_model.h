@@ -12,6 +12,7 @@
 #include "data/tokenizer/tokenizer.h"
 #include "nn/load.h"
 #include "peft/adapter_files.h"
+#include "tools/train/quant_options.h"
 
 namespace lk {
 
@@ -32,12 +33,17 @@ struct ModelSource {
   std::optional<AdapterConfig> adapter_config;
   Task head;                        // as it was trained; none for an encoder without one
   std::vector<std::string> labels;  // of that head
+  QuantOptions quant;  // how the base is held: as the adapter was trained on it, or as it is
 };
 // model: a base folder; adapter: a folder written by finetune, or "". With an adapter, model may be
-// "": then the adapter's base_model_name_or_path is used.
-ModelSource find_model(const std::string& model, const std::string& adapter);
+// "": then the adapter's base_model_name_or_path is used. quant: how to hold the base, where that
+// is not as the adapter was trained on it.
+ModelSource find_model(const std::string& model, const std::string& adapter,
+                       const QuantOptions& quant = {});
 
-OpenModel open_model(const ModelSource& source, DType compute, Device device = Device::cpu);
+// error: where to collect what quantizing changes, if it is wanted.
+OpenModel open_model(const ModelSource& source, DType compute, Device device = Device::cpu,
+                     QuantError* error = nullptr);
 OpenModel open_model(const std::string& model, const std::string& adapter, DType compute,
                      Device device = Device::cpu);
 
