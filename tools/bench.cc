@@ -81,7 +81,7 @@ double read_ceiling() {
 }
 
 struct Options {
-  std::string model = "gpt2-small", method = "lora";
+  std::string model = "gpt2-small", method = "lora", optimizer = "adamw";
   int64_t batch = 4, seq = 256, steps = 5, warm_up = 2, rank = 8, prompt = 64, new_tokens = 128;
   DType dtype = DType::f32;
   Device device = Device::cpu;
@@ -124,7 +124,10 @@ void bench_step(const Options& o) {
     trained += p->shape.numel();
   }
   groups[0].weight_decay = 0.01;
-  const auto optimizer = make_optimizer({}, groups);
+  OptimizerConfig update_by;
+  update_by.name = o.optimizer;
+  update_by.page_file = "bench-optimizer.pages";
+  const auto optimizer = make_optimizer(update_by, groups);
   Random random(1);
   std::vector<Example> examples(static_cast<size_t>(o.batch));
   for (Example& e : examples) {
@@ -185,6 +188,7 @@ void bench_step(const Options& o) {
                              {"quant", o.quant.type},
                              {"checkpointing", o.checkpointing},
                              {"activations", name_of(o.activations)},
+                             {"optimizer", o.optimizer},
                              {"trainable_params", trained},
                              {"total_params", total},
                              {"step_ms", step_ms},
@@ -328,6 +332,11 @@ int main(int argc, char** argv) {
   step->add_option("--rank", o.rank, "of lora")->capture_default_str()->check(CLI::PositiveNumber);
   step->add_flag("--checkpointing", o.checkpointing, "gradient checkpointing");
   add_activations_option(*step, o.activations);
+  step->add_option("--optimizer", o.optimizer,
+                   "what updates the weights; paged: states in a file in this folder, whose name "
+                   "is gone at once")
+      ->capture_default_str()
+      ->check(CLI::IsMember(known_optimizers()));
   gen->add_option("--prompt", o.prompt, "tokens")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);

@@ -167,9 +167,12 @@ int main(int argc, char** argv) {
       records = opened->task->inputs().size();
     }
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    if (error.layers > 0) scores.values.emplace_back("quantization error", error.mean);
     const OpenModel& open = opened ? opened->model : *in_prompt;
+    const auto quantization = std::make_pair("quantization error", error.mean);
+    if (error.layers > 0) scores.values.push_back(quantization);
     fmt::print("{}\n", scores.line());
+    // On record for a dense base too: 0, for tables that have both.
+    if (quantized_numel(*open.model) == 0) scores.values.push_back(quantization);
     if (gates || !gates_file.empty())
       show_gates(open.method.get(), gates_file, scores.outputs.size());
     if (!results.empty())
