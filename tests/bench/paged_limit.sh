@@ -16,6 +16,7 @@ limited() {
     return $status
   fi
   [ "$(id -u)" = 0 ] && of= || of=--user
+  # shellcheck disable=SC2086  # nothing, or --user
   systemd-run $of --quiet --scope -p MemoryMax="${megabytes}M" -p MemorySwapMax=0 "$@"
 }
 
