@@ -3,6 +3,41 @@
 #include "autograd/ops.h"
 
 namespace lk {
+namespace {
+
+// Two that sit in one place.
+class KvPair : public KvAdapter {
+ public:
+  KvPair(std::shared_ptr<KvAdapter> first, std::shared_ptr<KvAdapter> second)
+      : first_(std::move(first)), second_(std::move(second)) {}
+  KvPrefix prefix(const Var& x, std::span<const int32_t> offsets) override {
+    const KvPrefix a = first_->prefix(x, offsets), b = second_->prefix(x, offsets);
+    const Var k = concat_rows({cast(a.k, x.dtype()), cast(b.k, x.dtype())}),
+              v = concat_rows({cast(a.v, x.dtype()), cast(b.v, x.dtype())});
+    if (a.offsets.empty() && b.offsets.empty()) return {k, v};
+    const auto all = static_cast<int32_t>(a.k.dim(0));
+    std::vector<int32_t> rows, bounds{0};
+    for (size_t d = 0; d + 1 < offsets.size(); ++d) {
+      for (auto [row, last] = a.rows_of(d); row < last; ++row) rows.push_back(row);
+      for (auto [row, last] = b.rows_of(d); row < last; ++row) rows.push_back(all + row);
+      bounds.push_back(static_cast<int32_t>(rows.size()));
+    }
+    return {gather_rows(k, rows), gather_rows(v, rows), bounds};
+  }
+  void visit(const ParameterVisitor& f) override {
+    first_->visit(f);
+    second_->visit(f);
+  }
+
+ private:
+  std::shared_ptr<KvAdapter> first_, second_;
+};
+
+}  // namespace
+
+void add_prefix(std::shared_ptr<KvAdapter>& place, std::shared_ptr<KvAdapter> adapter) {
+  place = place ? std::make_shared<KvPair>(std::move(adapter), place) : std::move(adapter);
+}
 
 Var put_before(const Var& tokens, const Var& embedded, Packing& packing) {
   const auto count = static_cast<int32_t>(tokens.dim(0));

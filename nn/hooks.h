@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
@@ -78,6 +79,9 @@ class KvAdapter : public Adapter {
  public:
   virtual KvPrefix prefix(const Var& x, std::span<const int32_t> offsets) = 0;
 };
+
+// Puts one more into a place of a block. Documents see its rows before those of what is there.
+void add_prefix(std::shared_ptr<KvAdapter>& place, std::shared_ptr<KvAdapter> adapter);
 
 // Where the tokens of a batch lie: documents end to end in one row, cut by offsets [B + 1].
 struct Packing {

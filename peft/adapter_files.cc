@@ -104,6 +104,37 @@ void read_hub_tensors(const std::filesystem::path& folder, Model& model, Method&
   head.require_all_taken();
 }
 
+std::unique_ptr<Method> load(const std::filesystem::path& folder, const AdapterConfig& config,
+                             Model& model, int depth);
+
+std::vector<std::unique_ptr<Method>> load_below(const Settings& settings, Model& model, int depth) {
+  constexpr int kDeepest = 16;
+  require(depth < kDeepest, "{}: {} adapters lie below one another; does one lie below itself?",
+          settings.source(), kDeepest);
+  std::vector<std::unique_ptr<Method>> out;
+  for (const std::string& folder : stacked_on(settings))
+    out.push_back(load(folder, read_adapter_config(folder), model, depth + 1));
+  return out;
+}
+
+std::unique_ptr<Method> load(const std::filesystem::path& folder, const AdapterConfig& config,
+                             Model& model, int depth) {
+  auto below = load_below(config.settings, model, depth);
+  auto method = config.info->make(config.settings);
+  method->attach(model, 0);
+  method->below = std::move(below);
+  if (config.settings.has("adapterhub")) {
+    read_hub_tensors(folder, model, *method);
+    return method;
+  }
+  AdapterTensors file(weight_file(folder, "adapter_model"));
+  method->read(file);
+  visit_selected(model, *method,
+                 [&](const std::string& name, Parameter& p) { file.take(name, p); });
+  file.require_all_taken();
+  return method;
+}
+
 }  // namespace
 
 void save_adapter(const std::filesystem::path& folder, Model& model, Method& method,
@@ -168,20 +199,31 @@ AdapterConfig read_adapter_config(const std::filesystem::path& folder) {
   return out;
 }
 
+std::vector<std::string> stacked_on(const Settings& settings) {
+  if (!settings.has("lorikeet")) return {};
+  const json& ours = settings.json()["lorikeet"];
+  if (!ours.is_object() || !ours.contains("stacked_on")) return {};
+  const json& folders = ours["stacked_on"];
+  require(folders.is_array() && std::all_of(folders.begin(), folders.end(),
+                                            [](const json& f) { return f.is_string(); }),
+          "{}: 'lorikeet.stacked_on' is {}; expected a list of adapter folders", settings.source(),
+          folders.dump());
+  return folders.get<std::vector<std::string>>();
+}
+
+void stack_on(Settings& settings, const std::vector<std::string>& folders) {
+  json ours = settings.has("lorikeet") ? settings.json()["lorikeet"] : json::object();
+  ours["stacked_on"] = folders;
+  settings.set("lorikeet", ours);
+}
+
+std::vector<std::unique_ptr<Method>> load_below(const Settings& settings, Model& model) {
+  return load_below(settings, model, 0);
+}
+
 std::unique_ptr<Method> load_adapter(const std::filesystem::path& folder,
                                      const AdapterConfig& config, Model& model) {
-  auto method = config.info->make(config.settings);
-  method->attach(model, 0);
-  if (config.settings.has("adapterhub")) {
-    read_hub_tensors(folder, model, *method);
-    return method;
-  }
-  AdapterTensors file(weight_file(folder, "adapter_model"));
-  method->read(file);
-  visit_selected(model, *method,
-                 [&](const std::string& name, Parameter& p) { file.take(name, p); });
-  file.require_all_taken();
-  return method;
+  return load(folder, config, model, 0);
 }
 
 }  // namespace lk

@@ -28,7 +28,15 @@ struct AdapterConfig {
 // not known.
 AdapterConfig read_adapter_config(const std::filesystem::path& folder);
 
-// Attaches the adapter to the model. Every tensor must fit, none may be missing or left over.
+// The folders of the adapters that it was trained on top of, the lowest first ("lorikeet" in its
+// adapter_config.json); Error where they are not text.
+std::vector<std::string> stacked_on(const Settings& settings);
+void stack_on(Settings& settings, const std::vector<std::string>& folders);
+// Attaches them. Error when one lies below itself.
+std::vector<std::unique_ptr<Method>> load_below(const Settings& settings, Model& model);
+
+// Attaches the adapter to the model, after those it is stacked on (Method::below). Every tensor
+// must fit, none may be missing or left over.
 std::unique_ptr<Method> load_adapter(const std::filesystem::path& folder,
                                      const AdapterConfig& config, Model& model);
 

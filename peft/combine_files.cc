@@ -36,6 +36,8 @@ struct LoraFile {
 void check_plain(const Settings& s, const json& config) {
   require(!s.boolean("use_dora"), "{}: DoRA's magnitudes cannot be combined (use_dora)",
           s.source());
+  require(stacked_on(s).empty(), "{}: it lies on other adapters, without which it says little",
+          s.source());
   const json start = config.value("init_lora_weights", json(true));
   const std::string kind = start.is_string() ? start.get<std::string>() : "";
   require(

@@ -198,14 +198,14 @@ class PrefixPart : public HubPart {
       Block& hooks = model.blocks()[block];
       std::shared_ptr<KvAdapter>& place = cross ? hooks.cross_kv : hooks.kv;
       if (!config_.boolean("use_gating")) {
-        place = std::make_shared<PrefixAdapter>(p.encoder, layer, &model.training);
+        add_prefix(place, std::make_shared<PrefixAdapter>(p.encoder, layer, &model.training));
         continue;
       }
       Gate gate(names.prefix_gate(block, cross), info.hidden_size);
       gate.initialise(seed, static_cast<uint64_t>(1000 + layer));
       p.gated.push_back(
           std::make_shared<GatedPrefix>(p.encoder, layer, &model.training, std::move(gate)));
-      place = p.gated.back();
+      add_prefix(place, p.gated.back());
     }
   }
 

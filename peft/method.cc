@@ -56,10 +56,20 @@ std::function<bool(const std::string&)> trained_weights(Model& model, const Meth
   };
 }
 
+void visit_stack(Method& method, const ParameterVisitor& f) {
+  for (const auto& lower : method.below) visit_stack(*lower, f);
+  method.visit(f);
+}
+
+void merge_stack(Model& model, Method& method) {
+  for (const auto& lower : method.below) merge_stack(model, *lower);
+  method.merge(model);
+}
+
 void move_parameters(Model& model, Method* method, Device device) {
   const auto move = [device](Parameter& p) { p.to(device); };
   model.visit_parameters(move);
-  if (method) method->visit(move);
+  if (method) visit_stack(*method, move);
 }
 
 std::vector<Parameter*> select_parameters(Model& model, Method& method) {

@@ -18,6 +18,10 @@ namespace lk {
 class Method {
  public:
   virtual ~Method() = default;
+  // Adapters that were loaded before this one and stay frozen: in each hook they come first, as in
+  // AdapterHub's Stack (but a parallel adapter reads what its sublayer read here, and every
+  // invertible one takes part).
+  std::vector<std::unique_ptr<Method>> below;
   // Before attach, in a new training: what initial values may be made of. tokenize: a text's ids
   // without special tokens; labels: the names of the task's classes.
   using Tokenize = std::function<std::vector<int32_t>(const std::string& text)>;
@@ -100,7 +104,12 @@ const MethodInfo& find_method(
 std::function<bool(const std::string& parameter)> trained_weights(Model& model,
                                                                   const Method& method);
 
-// Moves the parameters of the model, and of the method where there is one, to a device. Before
+// The parameters that the method and those below it add; the lowest first.
+void visit_stack(Method& method, const ParameterVisitor& f);
+// Merges what lies below, then the method.
+void merge_stack(Model& model, Method& method);
+
+// Moves the parameters of the model, and of the method and what lies below it, to a device. Before
 // that, a method is attached on the CPU.
 void move_parameters(Model& model, Method* method, Device device);
 

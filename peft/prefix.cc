@@ -74,8 +74,8 @@ class PrefixTuning : public PromptMethod {
       encoder_->fit(activations_of(model, repeated(init_ids_, count), layers, read_by), 500,
                     0.16 / static_cast<double>(std::max<int64_t>(shape.hidden, 16)));
     for (int64_t l = 0; l < info.layers; ++l)
-      model.blocks()[static_cast<size_t>(info.encoder_layers + l)].kv =
-          std::make_shared<PrefixAdapter>(encoder_, read_by(l), &model.training);
+      add_prefix(model.blocks()[static_cast<size_t>(info.encoder_layers + l)].kv,
+                 std::make_shared<PrefixAdapter>(encoder_, read_by(l), &model.training));
     const std::string positions = settings_.text("prefix_positions");
     require(positions == "shift" || positions == "keep",
             "{}: prefix_positions is '{}'; expected shift or keep", settings_.source(), positions);

@@ -83,6 +83,7 @@ void show_gates(Method* method, const std::string& file, size_t records) {
 int main(int argc, char** argv) {
   CLI::App app("evaluate: score a model on a data file");
   std::string model, adapter, data, predictions;
+  std::vector<std::string> stack_on;
   ScoreOptions o;
   InContextOptions shown;
   TaskOptions task;
@@ -94,6 +95,7 @@ int main(int argc, char** argv) {
   std::string gates_file, results;
   app.add_option("--model", model, "Hugging Face model folder; with --adapter it may be left out");
   app.add_option("--adapter", adapter, "adapter folder");
+  add_stack_option(app, stack_on);
   app.add_option("--data", data, ".tsv, .conll, .jsonl or .txt")->required();
   app.add_option("--predictions", predictions,
                  "write the outputs to this file, one JSON string a line");
@@ -149,7 +151,8 @@ int main(int argc, char** argv) {
   add_device_option(app, device);
   return run_tool(app, argc, argv, [&] {
     if (gates || !gates_file.empty()) o.round_to = 1;  // a gate for each record, none of padding
-    const ModelSource source = find_model(model, adapter, quant);
+    ModelSource source = find_model(model, adapter, quant);
+    if (!stack_on.empty()) restack(source, stack_on);
     std::optional<Opened> opened;
     std::optional<OpenModel> in_prompt;
     Scores scores;

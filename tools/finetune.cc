@@ -28,6 +28,7 @@ namespace {
 
 struct Options {
   std::string model, train, dev, method = "lora", variant, start_from;
+  std::vector<std::string> stack_on;
   int64_t samples = 3, train_limit = 0;
   bool gradient_checkpointing = false, no_baseline = false;
   DType dtype = DType::f32;
@@ -102,7 +103,9 @@ std::unique_ptr<Method> start_from(const Options& o, const MethodInfo& info, con
       require(theirs == ours.json()[key], "--start-from {}: {} is {} there, the template needs {}",
               o.start_from, key, theirs.dump(), ours.json()[key].dump());
     }
+  const auto lower = o.stack_on.empty() ? stacked_on(start.settings) : o.stack_on;
   if (ours.has("lorikeet")) start.settings.set("lorikeet", ours.json()["lorikeet"]);
+  if (!lower.empty()) stack_on(start.settings, lower);
   return load_adapter(o.start_from, start, model);
 }
 
@@ -112,6 +115,7 @@ std::unique_ptr<Method> attach_method(const Options& o, const MethodInfo& info,
   Settings settings = method_settings(info, o.variant, o.method_flags);
   remember(settings, o.quant);
   remember(settings, kind, task.memory());
+  if (!o.stack_on.empty()) stack_on(settings, o.stack_on);
   place_virtual_tokens(settings, info, task);
   auto method = o.start_from.empty() ? info.make(settings) : start_from(o, info, settings, model);
   model.visit_linears([&](Linear& linear) {
@@ -129,6 +133,7 @@ std::unique_ptr<Method> attach_method(const Options& o, const MethodInfo& info,
         return std::vector<int32_t>(ids.begin(), ids.end());
       },
       task.labels());
+  method->below = load_below(settings, model);
   method->attach(model, o.run.seed);
   return method;
 }
@@ -300,6 +305,8 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"original", "hf", "adapterhub"}));
   app.add_option("--start-from", o.start_from,
                  "an adapter folder: go on from what it learnt, with its settings");
+  app.add_option("--stack-on", o.stack_on,
+                 "adapter folders: train on top of them, which stay as they are, the lowest first");
   add_method_options(app, o.method_flags);
   app.add_option("--max-length", o.score.max_length,
                  "most tokens of an example; 0: the model's context")

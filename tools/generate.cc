@@ -88,7 +88,7 @@ OpenModel open_base(const std::string& model, const std::vector<NamedFolder>& ad
 int main(int argc, char** argv) {
   CLI::App app("generate: continue a prompt, from --prompt or one a line from standard input");
   std::string model, prompt, separator = "\n", system, chat_template;
-  std::vector<std::string> stops, adapters;
+  std::vector<std::string> stops, adapters, stack_on;
   GenerateOptions o;
   QuantOptions quant;
   DType dtype = DType::f32;
@@ -100,6 +100,7 @@ int main(int argc, char** argv) {
       "--adapter", adapters,
       "adapter folder; or several NAME=FOLDER of one base, of which each line of standard "
       "input, {\"input\": .., \"adapter\": NAME}, takes one");
+  add_stack_option(app, stack_on);
   app.add_option("--prompt", prompt, "the text to continue");
   app.add_option("--separator", separator, "put after the prompt, as in training")
       ->capture_default_str();
@@ -157,10 +158,13 @@ int main(int argc, char** argv) {
             "with several adapters the prompts come from standard input, a JSON object a line");
     require(!several || device == Device::cpu, "several adapters run on the CPU alone");
     const auto named = several ? named_folders(adapters) : std::vector<NamedFolder>{};
-    OpenModel open = several
-                         ? open_base(model, named, quant, dtype)
-                         : open_model(find_model(model, adapters.empty() ? "" : adapters[0], quant),
-                                      dtype, device);
+    require(!several || stack_on.empty(), "--stack-on is for a single adapter");
+    const auto open_one = [&] {
+      ModelSource source = find_model(model, adapters.empty() ? "" : adapters[0], quant);
+      if (!stack_on.empty()) restack(source, stack_on);
+      return open_model(source, dtype, device);
+    };
+    OpenModel open = several ? open_base(model, named, quant, dtype) : open_one();
     std::optional<AdapterSet> set;
     if (several) {
       set.emplace(*open.model);

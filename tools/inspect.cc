@@ -162,6 +162,8 @@ int main(int argc, char** argv) {
     const AdapterConfig adapter = read_adapter_config(folder);
     fmt::print("adapter: {} ({}), base {}\n", adapter.info->name, adapter.info->paper,
                adapter.base.empty() ? "not named" : adapter.base);
+    for (const std::string& lower : stacked_on(adapter.settings))
+      fmt::print("stacked on: {}\n", lower);
     const std::filesystem::path hub = std::filesystem::path(folder) / "adapter.safetensors";
     const WeightFiles files = WeightFiles::open(
         std::filesystem::exists(hub) ? hub : weight_file(folder, "adapter_model"));

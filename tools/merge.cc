@@ -138,7 +138,7 @@ int main(int argc, char** argv) {
     const bool restored = quantized_numel(*open.model) > 0;
     const Tensor before = restored || in_few_bits ? answers(*open.model) : Tensor();
     if (restored) dequantize_linears(*open.model, DType::f32);
-    open.method->merge(*open.model);
+    merge_stack(*open.model, *open.method);
     if (in_few_bits)
       save_quantized(open, quant, output, dtype);
     else

@@ -53,6 +53,12 @@ void add_activations_option(CLI::App& app, ActivationStorage& storage) {
       ->default_str("compute");
 }
 
+void add_stack_option(CLI::App& app, std::vector<std::string>& folders) {
+  app.add_option("--stack-on", folders,
+                 "adapter folders to lie below --adapter, the lowest first, in the place of those "
+                 "it was trained on");
+}
+
 void add_device_option(CLI::App& app, Device& device) {
   app.add_option_function<std::string>(
          "--device",

@@ -24,6 +24,8 @@ void add_train_options(CLI::App& app, TrainOptions& options);
 void add_dtype_option(CLI::App& app, DType& dtype);
 void add_activations_option(CLI::App& app, ActivationStorage& storage);
 // --device cpu|cuda. An Error where this build or machine has no CUDA device.
+// --stack-on, of tools that open a trained adapter.
+void add_stack_option(CLI::App& app, std::vector<std::string>& folders);
 void add_device_option(CLI::App& app, Device& device);
 // --chat-template FILE.
 void add_chat_template_option(CLI::App& app, std::string& file);

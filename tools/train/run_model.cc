@@ -68,6 +68,11 @@ ModelSource find_model(const std::string& model, const std::string& adapter,
   return out;
 }
 
+void restack(ModelSource& source, const std::vector<std::string>& folders) {
+  require(source.adapter_config.has_value(), "--stack-on: pass the --adapter that lies on top");
+  stack_on(source.adapter_config->settings, folders);
+}
+
 OpenModel open_model(const ModelSource& source, DType compute, Device device, QuantError* error) {
   require_device(device);
   require(source.head != Task::none,
@@ -109,7 +114,7 @@ int64_t parameter_count(Model& model, Method* method) {
   int64_t total = quantized_numel(model);
   const auto count = [&](const Parameter& p) { total += p.shape.numel(); };
   model.visit_parameters(count);
-  if (method) method->visit(count);
+  if (method) visit_stack(*method, count);
   return total;
 }
 

@@ -41,6 +41,9 @@ struct ModelSource {
 ModelSource find_model(const std::string& model, const std::string& adapter,
                        const QuantOptions& quant = {});
 
+// Puts the adapter on other adapters than those it was trained on. Error without an adapter.
+void restack(ModelSource& source, const std::vector<std::string>& folders);
+
 // error: where to collect what quantizing changes, if it is wanted.
 OpenModel open_model(const ModelSource& source, DType compute, Device device = Device::cpu,
                      QuantError* error = nullptr);
