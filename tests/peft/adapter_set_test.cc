@@ -35,21 +35,6 @@ const std::vector<Kind>& kinds() {
 
 std::string name_of(size_t i) { return std::string(1, static_cast<char>('a' + i)); }
 
-// Away from the start, in a folder of its own.
-void save(const std::string& type, const Kind& kind, uint64_t seed,
-          const std::filesystem::path& folder) {
-  const auto model = test::tiny_model(type, DType::f32);
-  const auto method = test::method_of(kind.method, kind.settings);
-  method->attach(*model, seed);
-  method->visit([&](Parameter& p) {
-    const Tensor noise = test::random_tensor(p.shape, DType::f32, ++seed, 0.2);
-    const Tensor value = p.var.value().clone();
-    for (int64_t i = 0; i < value.numel(); ++i) value.data<float>()[i] += noise.data<float>()[i];
-    p.set(value);
-  });
-  save_adapter(folder, *model, *method, find_method(kind.method), "", {"a", "b", "c"});
-}
-
 struct Loaded {
   test::TempDir dir;
   std::unique_ptr<Model> model;
@@ -57,7 +42,8 @@ struct Loaded {
   explicit Loaded(const std::string& type) : model(test::tiny_model(type, DType::f32)) {
     set = std::make_unique<AdapterSet>(*model);
     for (size_t i = 0; i < kinds().size(); ++i) {
-      save(type, kinds()[i], 100 * (i + 1), dir / name_of(i));
+      test::write_adapter(dir / name_of(i), type, kinds()[i].method, kinds()[i].settings,
+                          100 * (i + 1));
       set->add(name_of(i), dir / name_of(i));
     }
   }
@@ -192,8 +178,8 @@ TEST_CASE("generation: prompts that end at different times keep their adapters, 
 TEST_CASE("adapters that change shared weights go one at a time") {
   const std::string type = "llama";
   test::TempDir dir;
-  save(type, {"lora", R"({"r": 2})"}, 1, dir / "lora");
-  save(type, {"trainable-tokens", R"({"token_indices": [3, 7]})"}, 2, dir / "tokens");
+  test::write_adapter(dir / "lora", type, "lora", R"({"r": 2})", 1);
+  test::write_adapter(dir / "tokens", type, "trainable-tokens", R"({"token_indices": [3, 7]})", 2);
   {
     const auto model = test::tiny_model(type, DType::f32);
     const auto method = test::method_of("ln-tuning", "{}");

@@ -261,6 +261,24 @@ std::unique_ptr<Method> method_of(const std::string& name, const std::string& se
   return info.make(Settings(values, "the contract"));
 }
 
+void write_adapter(const std::filesystem::path& folder, const std::string& type,
+                   const std::string& method, const std::string& settings, uint64_t seed,
+                   const std::vector<std::string>& lower) {
+  const auto model = tiny_model(type, DType::f32);
+  Settings all = method_of(method, settings)->settings();
+  if (!lower.empty()) stack_on(all, lower);
+  const auto made = find_method(method).make(all);
+  made->below = load_below(all, *model);
+  made->attach(*model, seed);
+  made->visit([&](Parameter& p) {
+    const Tensor noise = random_tensor(p.shape, DType::f32, ++seed, 0.2);
+    const Tensor value = p.var.value().clone();
+    for (int64_t i = 0; i < value.numel(); ++i) value.data<float>()[i] += noise.data<float>()[i];
+    p.set(value);
+  });
+  save_adapter(folder, *model, *made, find_method(method), "", {"a", "b", "c"});
+}
+
 int64_t over_linears(Model& model, const std::function<int64_t(int64_t, int64_t)>& f) {
   int64_t total = 0;
   model.visit_linears([&](Linear& l) {

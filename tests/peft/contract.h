@@ -2,6 +2,7 @@
 // (contract_test.cc).
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <string>
 #include <vector>
@@ -30,6 +31,10 @@ void check_contract(const ContractRow& row);
 
 // A method with its defaults and `settings` over them.
 std::unique_ptr<Method> method_of(const std::string& name, const std::string& settings);
+// An adapter of a tiny model of that type, away from its start, as a folder; `lower` lies below it.
+void write_adapter(const std::filesystem::path& folder, const std::string& type,
+                   const std::string& method, const std::string& settings, uint64_t seed,
+                   const std::vector<std::string>& lower = {});
 // Sum of f(in, out) over all linear layers of the blocks.
 int64_t over_linears(Model& model, const std::function<int64_t(int64_t in, int64_t out)>& f);
 

@@ -52,22 +52,9 @@ const Kind kLora{"lora", R"({"r": 2, "target_modules": "all-linear"})"},
     kUnipelt{"unipelt",
              R"({"prefix_length": 2, "bottleneck_size": 3, "reduction_factor": 4, "r": 2})"};
 
-// Away from the start, in a folder of its own; `lower` lies below it.
 void save(const std::string& type, const Kind& kind, uint64_t seed,
           const std::filesystem::path& folder, const std::vector<std::string>& lower = {}) {
-  const auto model = test::tiny_model(type, DType::f32);
-  Settings settings = test::method_of(kind.method, kind.settings)->settings();
-  if (!lower.empty()) stack_on(settings, lower);
-  const auto method = find_method(kind.method).make(settings);
-  method->below = load_below(settings, *model);
-  method->attach(*model, seed);
-  method->visit([&](Parameter& p) {
-    const Tensor noise = test::random_tensor(p.shape, DType::f32, ++seed, 0.2);
-    const Tensor value = p.var.value().clone();
-    for (int64_t i = 0; i < value.numel(); ++i) value.data<float>()[i] += noise.data<float>()[i];
-    p.set(value);
-  });
-  save_adapter(folder, *model, *method, find_method(kind.method), "", {"a", "b", "c"});
+  test::write_adapter(folder, type, kind.method, kind.settings, seed, lower);
 }
 
 std::unique_ptr<Method> open(const std::filesystem::path& folder, Model& model) {
