@@ -1,7 +1,6 @@
 #include "cuda/cases.h"
 
-#include <memory>
-#include <numeric>
+#include <fmt/core.h>
 
 #include "cuda/optimizer.h"
 #include "engine/kernels/accumulate.h"
@@ -31,149 +30,113 @@
 namespace lk {
 namespace {
 
-// Operands of one case, freed with it.
-class Memory {
- public:
-  template <class T>
-  T* zeros(int64_t count) {
-    void* data = nullptr;
-    const size_t bytes = static_cast<size_t>(count) * sizeof(T);
-    check_cuda(cudaMalloc(&data, bytes), "memory of a kernel's case");
-    owned_.emplace_back(data, cudaFree);
-    check_cuda(cudaMemset(data, 0, bytes), "memory of a kernel's case");
-    return static_cast<T*>(data);
-  }
-
-  const int32_t* copy(const std::vector<int32_t>& values) {
-    auto* data = zeros<int32_t>(static_cast<int64_t>(values.size()));
-    check_cuda(cudaMemcpy(data, values.data(), values.size() * 4, cudaMemcpyHostToDevice),
-               "memory of a kernel's case");
-    return data;
-  }
-
- private:
-  std::vector<std::unique_ptr<void, cudaError_t (*)(void*)>> owned_;
-};
-
-std::vector<int32_t> counted(int64_t count) {  // 0, 1, ...
-  std::vector<int32_t> out(static_cast<size_t>(count));
-  std::iota(out.begin(), out.end(), 0);
-  return out;
-}
+int64_t same(int64_t i) { return i; }
 
 template <class T>
 constexpr int64_t size = static_cast<int64_t>(sizeof(T));
 
 // y[n] from `inputs` operands of the same length.
 template <class T, class F>
-void add_flat(std::vector<KernelCase>& cases, const char* op, int64_t inputs, int64_t outputs,
-              F f) {
-  constexpr int64_t n = 1 << 17;
-  cases.push_back({op, std::string(name_of(dtype_of<T>)) + " [131072]",
-                   (inputs + outputs) * n * size<T>, [f](Cuda cuda) {
-                     Memory m;
-                     f(cuda, m, T{}, n);
-                   }});
+void add_flat(std::vector<KernelCase>& cases, int64_t times, const char* op, int64_t inputs,
+              int64_t outputs, F f) {
+  const int64_t n = times << 17;
+  cases.push_back({op, fmt::format("{} [{}]", name_of(dtype_of<T>), n),
+                   (inputs + outputs) * n * size<T>,
+                   [=](Cuda cuda, CaseMemory& m) { f(cuda, m, T{}, n); }});
 }
 
 template <class T>
-void add_cases(std::vector<KernelCase>& cases) {
+void add_cases(std::vector<KernelCase>& cases, int64_t times) {
   const std::string dtype{name_of(dtype_of<T>)};
-  add_flat<T>(cases, "pointwise_forward", 1, 1, [](Cuda c, Memory& m, T, int64_t n) {
+  add_flat<T>(cases, times, "pointwise_forward", 1, 1, [](Cuda c, CaseMemory& m, T, int64_t n) {
     pointwise_forward<GeluTanh>(c, m.zeros<T>(n), static_cast<const T*>(m.zeros<T>(n)), n);
   });
-  add_flat<T>(cases, "pointwise_backward", 2, 1, [](Cuda c, Memory& m, T, int64_t n) {
+  add_flat<T>(cases, times, "pointwise_backward", 2, 1, [](Cuda c, CaseMemory& m, T, int64_t n) {
     const T *dy = m.zeros<T>(n), *x = m.zeros<T>(n);
     pointwise_backward<GeluTanh>(c, m.zeros<T>(n), dy, x, n);
   });
-  add_flat<T>(cases, "accumulate", 2, 1, [](Cuda c, Memory& m, T, int64_t n) {
+  add_flat<T>(cases, times, "accumulate", 2, 1, [](Cuda c, CaseMemory& m, T, int64_t n) {
     const T* x = m.zeros<T>(n);
     accumulate(c, m.zeros<T>(n), x, n);
   });
-  add_flat<T>(cases, "add_forward", 2, 1, [](Cuda c, Memory& m, T, int64_t n) {
+  add_flat<T>(cases, times, "add_forward", 2, 1, [](Cuda c, CaseMemory& m, T, int64_t n) {
     const T *a = m.zeros<T>(n), *b = m.zeros<T>(n);
     add_forward(c, m.zeros<T>(n), a, b, n);
   });
-  add_flat<T>(cases, "swiglu_forward", 2, 1, [](Cuda c, Memory& m, T, int64_t n) {
+  add_flat<T>(cases, times, "swiglu_forward", 2, 1, [](Cuda c, CaseMemory& m, T, int64_t n) {
     const T *a = m.zeros<T>(n), *b = m.zeros<T>(n);
     swiglu_forward(c, m.zeros<T>(n), a, b, n);
   });
-  add_flat<T>(cases, "swiglu_backward", 3, 2, [](Cuda c, Memory& m, T, int64_t n) {
+  add_flat<T>(cases, times, "swiglu_backward", 3, 2, [](Cuda c, CaseMemory& m, T, int64_t n) {
     const T *dy = m.zeros<T>(n), *a = m.zeros<T>(n), *b = m.zeros<T>(n);
     T *da = m.zeros<T>(n), *db = m.zeros<T>(n);
     swiglu_backward(c, da, db, dy, a, b, n);
   });
-  add_flat<T>(cases, "dropout_forward", 1, 1, [](Cuda c, Memory& m, T, int64_t n) {
+  add_flat<T>(cases, times, "dropout_forward", 1, 1, [](Cuda c, CaseMemory& m, T, int64_t n) {
     const T* x = m.zeros<T>(n);
     dropout_forward(c, m.zeros<T>(n), x, n, 0.1f, 1, 2);
   });
-  add_flat<T>(cases, "random_normal", 0, 1, [](Cuda c, Memory& m, T, int64_t n) {
+  add_flat<T>(cases, times, "random_normal", 0, 1, [](Cuda c, CaseMemory& m, T, int64_t n) {
     random_normal(c, m.zeros<T>(n), n, 1.0f, 1, 2);
   });
 
-  add_flat<T>(cases, "square_sum", 1, 0, [](Cuda c, Memory& m, T, int64_t n) {
+  add_flat<T>(cases, times, "square_sum", 1, 0, [](Cuda c, CaseMemory& m, T, int64_t n) {
     square_sum(c, m.zeros<double>(1), static_cast<const T*>(m.zeros<T>(n)), n);
   });
 
-  add_flat<T>(cases, "sum", 1, 0, [](Cuda c, Memory& m, T, int64_t n) {
+  add_flat<T>(cases, times, "sum", 1, 0, [](Cuda c, CaseMemory& m, T, int64_t n) {
     sum(c, m.zeros<double>(1), static_cast<const T*>(m.zeros<T>(n)), n);
   });
 
-  constexpr int64_t rows = 512, d = 768;
-  const std::string matrix = dtype + " [512, 768]";
-  cases.push_back({"add_row_forward", matrix, 2 * rows * d * size<T> + d * 4, [](Cuda c) {
-                     Memory m;
-                     const T* x = m.zeros<T>(rows * d);
-                     const float* row = m.zeros<float>(d);
-                     add_row_forward(c, m.zeros<T>(rows * d), x, row, rows, d);
-                   }});
-  cases.push_back({"column_sum", matrix, rows * d * size<T> + d * 4, [](Cuda c) {
-                     Memory m;
+  constexpr int64_t d = 768;
+  const int64_t rows = 512 * times;
+  const std::string matrix = fmt::format("{} [{}, {}]", dtype, rows, d);
+  cases.push_back(
+      {"add_row_forward", matrix, 2 * rows * d * size<T> + d * 4, [=](Cuda c, CaseMemory& m) {
+         const T* x = m.zeros<T>(rows * d);
+         const float* row = m.zeros<float>(d);
+         add_row_forward(c, m.zeros<T>(rows * d), x, row, rows, d);
+       }});
+  cases.push_back({"column_sum", matrix, rows * d * size<T> + d * 4, [=](Cuda c, CaseMemory& m) {
                      const T* x = m.zeros<T>(rows * d);
                      column_sum(c, m.zeros<float>(d), x, rows, d);
                    }});
-  cases.push_back({"mul_column_forward", matrix, 2 * rows * d * size<T> + rows * 4, [](Cuda c) {
-                     Memory m;
-                     const T* x = m.zeros<T>(rows * d);
-                     const float* column = m.zeros<float>(rows);
-                     mul_column_forward(c, m.zeros<T>(rows * d), x, column, rows, d);
-                   }});
-  cases.push_back({"transpose", matrix, 2 * rows * d * size<T>, [](Cuda c) {
-                     Memory m;
+  cases.push_back(
+      {"mul_column_forward", matrix, 2 * rows * d * size<T> + rows * 4, [=](Cuda c, CaseMemory& m) {
+         const T* x = m.zeros<T>(rows * d);
+         const float* column = m.zeros<float>(rows);
+         mul_column_forward(c, m.zeros<T>(rows * d), x, column, rows, d);
+       }});
+  cases.push_back({"transpose", matrix, 2 * rows * d * size<T>, [=](Cuda c, CaseMemory& m) {
                      const T* x = m.zeros<T>(rows * d);
                      transpose(c, m.zeros<T>(rows * d), x, 1, rows, d);
                    }});
-  constexpr int64_t ids = rows * 4;
-  cases.push_back({"gather_rows", matrix, 2 * rows * d * size<T> + ids, [](Cuda c) {
-                     Memory m;
-                     const std::vector<int32_t> each = counted(rows);
+  const int64_t ids = rows * 4;
+  cases.push_back({"gather_rows", matrix, 2 * rows * d * size<T> + ids, [=](Cuda c, CaseMemory& m) {
                      const T* x = m.zeros<T>(rows * d);
-                     gather_rows(c, m.zeros<T>(rows * d), x, m.copy(each), rows, d);
+                     gather_rows(c, m.zeros<T>(rows * d), x, m.ints(rows, same), rows, d);
                    }});
   // Every row goes to a row of its own.
-  cases.push_back({"scatter_add_rows", matrix, rows * d * (8 + size<T>)+3 * ids, [](Cuda c) {
-                     Memory m;
-                     const std::vector<int32_t> each = counted(rows), starts = counted(rows + 1);
-                     const RowGroups groups{m.copy(each), m.copy(starts), m.copy(each), rows};
-                     const T* x = m.zeros<T>(rows * d);
-                     scatter_add_rows(c, m.zeros<float>(rows * d), x, groups, d);
-                   }});
+  cases.push_back(
+      {"scatter_add_rows", matrix, rows * d * (8 + size<T>)+3 * ids, [=](Cuda c, CaseMemory& m) {
+         const RowGroups groups{m.ints(rows, same), m.ints(rows + 1, same), m.ints(rows, same),
+                                rows};
+         const T* x = m.zeros<T>(rows * d);
+         scatter_add_rows(c, m.zeros<float>(rows * d), x, groups, d);
+       }});
   for (const int64_t width : {768, 4096}) {
-    const int64_t count = width == 4096 ? 512 : 1024;
-    const std::string shape =
-        dtype + " [" + std::to_string(count) + ", " + std::to_string(width) + "]";
+    const int64_t count = (width == 4096 ? 512 : 1024) * times;
+    const std::string shape = fmt::format("{} [{}, {}]", dtype, count, width);
     const int64_t x_bytes = count * width * size<T>;
     cases.push_back(
-        {"rms_norm_forward", shape, 2 * x_bytes + (count + width) * 4, [count, width](Cuda c) {
-           Memory m;
+        {"rms_norm_forward", shape, 2 * x_bytes + (count + width) * 4, [=](Cuda c, CaseMemory& m) {
            const T* x = m.zeros<T>(count * width);
            const float* gain = m.zeros<float>(width);
            T* y = m.zeros<T>(count * width);
            rms_norm_forward(c, y, m.zeros<float>(count), x, gain, count, width, 1e-6f);
          }});
     cases.push_back({"layer_norm_forward", shape, 2 * x_bytes + (2 * count + 2 * width) * 4,
-                     [count, width](Cuda c) {
-                       Memory m;
+                     [=](Cuda c, CaseMemory& m) {
                        const T* x = m.zeros<T>(count * width);
                        const float *gain = m.zeros<float>(width), *bias = m.zeros<float>(width);
                        T* y = m.zeros<T>(count * width);
@@ -181,8 +144,7 @@ void add_cases(std::vector<KernelCase>& cases) {
                        layer_norm_forward(c, y, mean, rstd, x, gain, bias, count, width, 1e-6f);
                      }});
     cases.push_back({"layer_norm_backward", shape, 3 * x_bytes + (2 * count + 3 * width) * 4,
-                     [count, width](Cuda c) {
-                       Memory m;
+                     [=](Cuda c, CaseMemory& m) {
                        const T *x = m.zeros<T>(count * width), *dy = m.zeros<T>(count * width);
                        const float *gain = m.zeros<float>(width), *mean = m.zeros<float>(count),
                                    *rstd = m.zeros<float>(count);
@@ -190,29 +152,29 @@ void add_cases(std::vector<KernelCase>& cases) {
                        layer_norm_backward(c, m.zeros<T>(count * width), dgain, dbias, dy, x, mean,
                                            rstd, gain, count, width);
                      }});
-    cases.push_back(
-        {"rms_norm_backward", shape, 3 * x_bytes + (count + 2 * width) * 4, [count, width](Cuda c) {
-           Memory m;
-           const T *x = m.zeros<T>(count * width), *dy = m.zeros<T>(count * width);
-           const float *gain = m.zeros<float>(width), *rstd = m.zeros<float>(count);
-           float* dgain = m.zeros<float>(width);
-           rms_norm_backward(c, m.zeros<T>(count * width), dgain, dy, x, rstd, gain, count, width);
-         }});
+    cases.push_back({"rms_norm_backward", shape, 3 * x_bytes + (count + 2 * width) * 4,
+                     [=](Cuda c, CaseMemory& m) {
+                       const T *x = m.zeros<T>(count * width), *dy = m.zeros<T>(count * width);
+                       const float *gain = m.zeros<float>(width), *rstd = m.zeros<float>(count);
+                       float* dgain = m.zeros<float>(width);
+                       rms_norm_backward(c, m.zeros<T>(count * width), dgain, dy, x, rstd, gain,
+                                         count, width);
+                     }});
   }
-  constexpr int64_t positions = 128, heads = 32, head_dim = 128;
-  cases.push_back({"rotary_forward", dtype + " [128, 32, 128]",
-                   positions * head_dim * (2 * heads * size<T> + 4), [](Cuda c) {
-                     Memory m;
+  constexpr int64_t heads = 32, head_dim = 128;
+  const int64_t positions = 128 * times;
+  cases.push_back({"rotary_forward", fmt::format("{} [{}, 32, 128]", dtype, positions),
+                   positions * head_dim * (2 * heads * size<T> + 4), [=](Cuda c, CaseMemory& m) {
                      const T* x = m.zeros<T>(positions * heads * head_dim);
                      T* y = m.zeros<T>(positions * heads * head_dim);
                      const float *cos = m.zeros<float>(positions * head_dim / 2),
                                  *sin = m.zeros<float>(positions * head_dim / 2);
                      rotary_forward(c, y, x, cos, sin, positions, heads, head_dim, false);
                    }});
-  constexpr int64_t tokens = 4, classes = 50257;
-  cases.push_back({"softmax_cross_entropy", dtype + " [4, 50257]",
-                   tokens * (2 * classes * size<T> + 12), [](Cuda c) {
-                     Memory m;
+  constexpr int64_t classes = 50257;
+  const int64_t tokens = 4 * times;
+  cases.push_back({"softmax_cross_entropy", fmt::format("{} [{}, {}]", dtype, tokens, classes),
+                   tokens * (2 * classes * size<T> + 12), [=](Cuda c, CaseMemory& m) {
                      T* z = m.zeros<T>(tokens * classes);
                      double* loss = m.zeros<double>(tokens);
                      const int32_t* labels = m.zeros<int32_t>(tokens);
@@ -223,142 +185,132 @@ void add_cases(std::vector<KernelCase>& cases) {
 
 // What adapters and their losses need beside the model's own ops.
 template <class T>
-void add_small(std::vector<KernelCase>& cases) {
+void add_small(std::vector<KernelCase>& cases, int64_t times) {
   const std::string dtype{name_of(dtype_of<T>)};
-  constexpr int64_t rows = 512, width = 512, n = rows * width;
-  const std::string matrix = dtype + " [512, 512]";
-  cases.push_back({"softmax_forward", matrix, 2 * n * size<T>, [](Cuda c) {
-                     Memory m;
+  constexpr int64_t width = 512;
+  const int64_t rows = 512 * times, n = rows * width;
+  const std::string matrix = fmt::format("{} [{}, {}]", dtype, rows, width);
+  cases.push_back({"softmax_forward", matrix, 2 * n * size<T>, [=](Cuda c, CaseMemory& m) {
                      const T* x = m.zeros<T>(n);
                      softmax_forward(c, m.zeros<T>(n), x, rows, width);
                    }});
-  cases.push_back({"softmax_backward", matrix, 3 * n * size<T>, [](Cuda c) {
-                     Memory m;
+  cases.push_back({"softmax_backward", matrix, 3 * n * size<T>, [=](Cuda c, CaseMemory& m) {
                      const T *dy = m.zeros<T>(n), *y = m.zeros<T>(n);
                      softmax_backward(c, m.zeros<T>(n), dy, y, rows, width);
                    }});
-  cases.push_back({"kl_divergence", dtype + " [8, 32768]", 3 * n * size<T> + 64, [](Cuda c) {
-                     Memory m;
+  cases.push_back({"kl_divergence", fmt::format("{} [{}, 32768]", dtype, 8 * times),
+                   3 * n * size<T> + 64 * times, [=](Cuda c, CaseMemory& m) {
                      const T *x = m.zeros<T>(n), *t = m.zeros<T>(n);
-                     kl_divergence(c, m.zeros<T>(n), m.zeros<double>(8), x, t, 8, n / 8);
+                     kl_divergence(c, m.zeros<T>(n), m.zeros<double>(8 * times), x, t, 8 * times,
+                                   32768);
                    }});
   // Two values in each row of W [512, 512], as SHiRA of rank 1 has.
-  constexpr int64_t tokens = 64, values = 2 * width;
-  const std::string product = dtype + " [64, 512] by [512, 512], 1024 values";
-  const auto columns = [] {
-    std::vector<int32_t> at;
-    for (int32_t i = 0; i < values; ++i) at.push_back(i * 7919 % width);
-    return at;
-  };
-  cases.push_back({"sparse_linear_forward", product,
-                   2 * tokens * width * size<T> + (values * 3 + width) * 4, [columns](Cuda c) {
-                     Memory m;
-                     std::vector<int32_t> starts = counted(width + 1);
-                     for (int32_t& s : starts) s *= 2;
-                     const SparseRows w{m.copy(starts), m.copy(counted(values)), m.copy(columns())};
-                     const T* x = m.zeros<T>(tokens * width);
-                     const float* v = m.zeros<float>(values);
-                     sparse_linear_forward(c, m.zeros<T>(tokens * width), x, v, w, tokens, width,
-                                           width);
-                   }});
+  constexpr int64_t values = 2 * width;
+  const int64_t tokens = 64 * times;
+  const std::string product = fmt::format("{} [{}, 512] by [512, 512], 1024 values", dtype, tokens);
+  const auto column = [](int64_t i) { return i * 7919 % width; };
+  cases.push_back(
+      {"sparse_linear_forward", product, 2 * tokens * width * size<T> + (values * 3 + width) * 4,
+       [=](Cuda c, CaseMemory& m) {
+         const int32_t* starts = m.ints(width + 1, [](int64_t i) { return 2 * i; });
+         const SparseRows w{starts, m.ints(values, same), m.ints(values, column)};
+         const T* x = m.zeros<T>(tokens * width);
+         const float* v = m.zeros<float>(values);
+         sparse_linear_forward(c, m.zeros<T>(tokens * width), x, v, w, tokens, width, width);
+       }});
   cases.push_back({"sparse_linear_values", product, 2 * tokens * width * size<T> + values * 3 * 4,
-                   [columns](Cuda c) {
-                     Memory m;
-                     std::vector<int32_t> rows_of = counted(values);
-                     for (int32_t& r : rows_of) r /= 2;
+                   [=](Cuda c, CaseMemory& m) {
+                     const int32_t *rows_of = m.ints(values, [](int64_t i) { return i / 2; }),
+                                   *columns = m.ints(values, column);
                      const T *dy = m.zeros<T>(tokens * width), *x = m.zeros<T>(tokens * width);
-                     sparse_linear_values(c, m.zeros<float>(values), dy, x, m.copy(rows_of),
-                                          m.copy(columns()), values, tokens, width, width);
+                     sparse_linear_values(c, m.zeros<float>(values), dy, x, rows_of, columns,
+                                          values, tokens, width, width);
                    }});
 }
 
-void add_optimizers(std::vector<KernelCase>& cases) {
-  constexpr int64_t n = 1 << 17, rows = 256, cols = 512;
-  const std::string flat = "f32 [131072]", matrix = "f32 [256, 512]";
-  add_flat<float>(cases, "adamw_update", 4, 3, [](Cuda c, Memory& m, float, int64_t count) {
-    const float* g = m.zeros<float>(count);
-    float *p = m.zeros<float>(count), *first = m.zeros<float>(count),
-          *second = m.zeros<float>(count);
-    adamw_update(c, p, g, first, second, count, {1e-3, 0.9, 0.999, 1e-8, 0.01, 1});
-  });
-  const auto state = [](Memory& m, bool is_signed) {
+void add_optimizers(std::vector<KernelCase>& cases, int64_t times) {
+  constexpr int64_t cols = 512;
+  const int64_t rows = 256 * times, n = rows * cols;
+  const std::string flat = fmt::format("f32 [{}]", n),
+                    matrix = fmt::format("f32 [{}, {}]", rows, cols);
+  add_flat<float>(cases, times, "adamw_update", 4, 3,
+                  [](Cuda c, CaseMemory& m, float, int64_t count) {
+                    const float* g = m.zeros<float>(count);
+                    float *p = m.zeros<float>(count), *first = m.zeros<float>(count),
+                          *second = m.zeros<float>(count);
+                    adamw_update(c, p, g, first, second, count, {1e-3, 0.9, 0.999, 1e-8, 0.01, 1});
+                  });
+  const auto state = [=](CaseMemory& m, bool is_signed) {
     return State8{m.zeros<uint8_t>(n), m.zeros<float>(n / kStateBlock), &dynamic_steps(is_signed)};
   };
-  cases.push_back({"adamw8bit_update", flat, n * (12 + 4), [state](Cuda c) {
-                     Memory m;
+  cases.push_back({"adamw8bit_update", flat, n * (12 + 4), [=](Cuda c, CaseMemory& m) {
                      float* p = m.zeros<float>(n);
                      const float* g = m.zeros<float>(n);
                      adamw8bit_update(c, p, g, state(m, true), state(m, false), n,
                                       {1e-3, 0.9, 0.999, 1e-8, 0.01, 1});
                    }});
-  cases.push_back({"lion8bit_update", flat, n * (12 + 2), [state](Cuda c) {
-                     Memory m;
+  cases.push_back({"lion8bit_update", flat, n * (12 + 2), [=](Cuda c, CaseMemory& m) {
                      float* p = m.zeros<float>(n);
                      const float* g = m.zeros<float>(n);
                      lion8bit_update(c, p, g, state(m, true), n, 1e-3, 0.9, 0.99, 0.01);
                    }});
-  cases.push_back({"adafactor_means", matrix, n * 4 + (rows + cols) * 8, [](Cuda c) {
-                     Memory m;
-                     const float* g = m.zeros<float>(n);
-                     adafactor_means(c, m.zeros<float>(rows), m.zeros<float>(cols), g, rows, cols,
-                                     0.9);
-                   }});
-  cases.push_back({"adafactor_factored", matrix, n * 12 + (rows + cols) * 4, [](Cuda c) {
-                     Memory m;
-                     const float *g = m.zeros<float>(n), *r = m.zeros<float>(rows),
-                                 *k = m.zeros<float>(cols);
-                     adafactor_factored(c, m.zeros<double>(n), g, r, k, 1.0, rows, cols);
-                   }});
-  cases.push_back({"adafactor_whole", flat, n * 20, [](Cuda c) {
-                     Memory m;
+  cases.push_back(
+      {"adafactor_means", matrix, n * 4 + (rows + cols) * 8, [=](Cuda c, CaseMemory& m) {
+         const float* g = m.zeros<float>(n);
+         adafactor_means(c, m.zeros<float>(rows), m.zeros<float>(cols), g, rows, cols, 0.9);
+       }});
+  cases.push_back(
+      {"adafactor_factored", matrix, n * 12 + (rows + cols) * 4, [=](Cuda c, CaseMemory& m) {
+         const float *g = m.zeros<float>(n), *r = m.zeros<float>(rows), *k = m.zeros<float>(cols);
+         adafactor_factored(c, m.zeros<double>(n), g, r, k, 1.0, rows, cols);
+       }});
+  cases.push_back({"adafactor_whole", flat, n * 20, [=](Cuda c, CaseMemory& m) {
                      const float* g = m.zeros<float>(n);
                      adafactor_whole(c, m.zeros<double>(n), m.zeros<float>(n), g, n, 0.9);
                    }});
-  cases.push_back({"adafactor_apply", flat, n * 16, [](Cuda c) {
-                     Memory m;
+  cases.push_back({"adafactor_apply", flat, n * 16, [=](Cuda c, CaseMemory& m) {
                      const double* u = m.zeros<double>(n);
                      adafactor_apply(c, m.zeros<float>(n), u, n, 0.99, 0.01);
                    }});
 }
 
 template <class T>
-void add_dequantize(std::vector<KernelCase>& cases) {
-  constexpr int64_t n = 1 << 17, block = 64;
-  const std::string shape = std::string(name_of(dtype_of<T>)) + " [131072], blocks of 64";
-  cases.push_back({"dequantize_4bit", shape, n * size<T> + n / 2 + n / block * 4, [](Cuda c) {
-                     Memory m;
-                     const uint8_t* codes = m.zeros<uint8_t>(n / 2);
-                     const float* absmax = m.zeros<float>(n / block);
-                     dequantize_4bit(c, m.zeros<T>(n), codes, absmax, 0, n, block,
-                                     codebook4("nf4"));
-                   }});
-  cases.push_back({"dequantize_8bit", shape, n * size<T> + n + n / block * 4, [](Cuda c) {
-                     Memory m;
-                     const uint8_t* codes = m.zeros<uint8_t>(n);
-                     const float* absmax = m.zeros<float>(n / block);
-                     dequantize_8bit(c, m.zeros<T>(n), codes, absmax, 0, n, block,
-                                     int8_steps().values.data());
-                   }});
+void add_dequantize(std::vector<KernelCase>& cases, int64_t times) {
+  constexpr int64_t block = 64;
+  const int64_t n = times << 17;
+  const std::string shape = fmt::format("{} [{}], blocks of 64", name_of(dtype_of<T>), n);
+  cases.push_back(
+      {"dequantize_4bit", shape, n * size<T> + n / 2 + n / block * 4, [=](Cuda c, CaseMemory& m) {
+         const uint8_t* codes = m.zeros<uint8_t>(n / 2);
+         const float* absmax = m.zeros<float>(n / block);
+         dequantize_4bit(c, m.zeros<T>(n), codes, absmax, 0, n, block, codebook4("nf4"));
+       }});
+  cases.push_back(
+      {"dequantize_8bit", shape, n * size<T> + n + n / block * 4, [=](Cuda c, CaseMemory& m) {
+         const uint8_t* codes = m.zeros<uint8_t>(n);
+         const float* absmax = m.zeros<float>(n / block);
+         dequantize_8bit(c, m.zeros<T>(n), codes, absmax, 0, n, block, int8_steps().values.data());
+       }});
 }
 
 // 128 tokens, causal. Each block of 64 queries reads the keys it sees: 1.5 tiles of K and V a head.
-void add_attention(std::vector<KernelCase>& cases) {
-  constexpr int64_t tokens = 128, heads = 4, d = 64, n = tokens * heads * d;
+void add_attention(std::vector<KernelCase>& cases, int64_t times) {
+  constexpr int64_t tokens = 128, d = 64;
+  const int64_t heads = 4 * times, n = tokens * heads * d;
+  const std::string name = fmt::format("bf16 [{}, {}, {}]", tokens, heads, d);
   static constexpr int32_t offsets[] = {0, tokens};
-  static constexpr AttentionShape shape{offsets, offsets, 1, heads, heads, d,
-                                        0.125,   true,    0, 0,     0,     0};
-  cases.push_back({"attention_forward", "bf16 [128, 4, 64]",
-                   n * 2 + tokens * heads * 4 + n * 2 + 2 * n * 2 * 3 / 2, [](Cuda c) {
-                     Memory m;
+  const AttentionShape shape{offsets, offsets, 1, heads, heads, d, 0.125, true, 0, 0, 0, 0};
+  cases.push_back({"attention_forward", name,
+                   n * 2 + tokens * heads * 4 + n * 2 + 2 * n * 2 * 3 / 2,
+                   [=](Cuda c, CaseMemory& m) {
                      const bf16 *q = m.zeros<bf16>(n), *k = m.zeros<bf16>(n), *v = m.zeros<bf16>(n);
                      bf16* out = m.zeros<bf16>(n);
                      attention_forward(c, out, m.zeros<float>(tokens * heads), q, k, v, shape, {});
                    }});
   // dout and out for delta; q, dout, dq and 1.5 times k, v for dq; k, v, dk, dv and 1.5 times q,
   // dout for dk and dv; lse and delta each 1 + 1.5 times, delta once written.
-  cases.push_back({"attention_backward", "bf16 [128, 4, 64]",
-                   n * 2 * (2 + 3 + 3 + 4 + 3) + tokens * heads * 4 * 6, [](Cuda c) {
-                     Memory m;
+  cases.push_back({"attention_backward", name, n * 2 * (2 + 3 + 3 + 4 + 3) + tokens * heads * 4 * 6,
+                   [=](Cuda c, CaseMemory& m) {
                      const bf16 *q = m.zeros<bf16>(n), *k = m.zeros<bf16>(n), *v = m.zeros<bf16>(n);
                      const bf16 *out = m.zeros<bf16>(n), *dout = m.zeros<bf16>(n);
                      bf16 *dq = m.zeros<bf16>(n), *dk = m.zeros<bf16>(n), *dv = m.zeros<bf16>(n);
@@ -367,51 +319,71 @@ void add_attention(std::vector<KernelCase>& cases) {
                    }});
 }
 
-std::vector<KernelCase> make_cases() {
+}  // namespace
+
+const int32_t* CaseMemory::ints(int64_t count, const std::function<int64_t(int64_t)>& value) {
+  const bool first = next_ == owned_.size();
+  void* data = take(count * 4);
+  if (first) {
+    std::vector<int32_t> values;
+    for (int64_t i = 0; i < count; ++i) values.push_back(static_cast<int32_t>(value(i)));
+    check_cuda(cudaMemcpy(data, values.data(), values.size() * 4, cudaMemcpyHostToDevice),
+               "memory of a kernel's case");
+  }
+  return static_cast<const int32_t*>(data);
+}
+
+void* CaseMemory::take(int64_t bytes) {
+  if (next_ == owned_.size()) {
+    void* data = nullptr;
+    check_cuda(cudaMalloc(&data, static_cast<size_t>(bytes)), "memory of a kernel's case");
+    owned_.emplace_back(data, cudaFree);
+    check_cuda(cudaMemset(data, 0, static_cast<size_t>(bytes)), "memory of a kernel's case");
+  }
+  return owned_[next_++].get();
+}
+
+std::vector<KernelCase> kernel_cases(int64_t times) {
   std::vector<KernelCase> cases;
-  add_cases<float>(cases);
-  add_cases<bf16>(cases);
-  add_small<float>(cases);
-  add_small<bf16>(cases);
-  add_attention(cases);
-  add_flat<float>(cases, "unlikelihood_forward", 1, 1, [](Cuda c, Memory& m, float, int64_t n) {
-    unlikelihood_forward(c, m.zeros<float>(n), static_cast<const float*>(m.zeros<float>(n)), n,
-                         0.01);
-  });
-  add_flat<float>(cases, "unlikelihood_backward", 2, 1, [](Cuda c, Memory& m, float, int64_t n) {
-    const float *dy = m.zeros<float>(n), *x = m.zeros<float>(n);
-    unlikelihood_backward(c, m.zeros<float>(n), dy, x, n, 0.01);
-  });
-  constexpr int64_t out = 4096, r = 8;
-  cases.push_back({"low_rank_norm", "f32 [4096], rank 8", out * (8 + 4 + 3 * r * 4), [](Cuda c) {
-                     Memory m;
+  add_cases<float>(cases, times);
+  add_cases<bf16>(cases, times);
+  add_small<float>(cases, times);
+  add_small<bf16>(cases, times);
+  add_attention(cases, times);
+  add_flat<float>(cases, times, "unlikelihood_forward", 1, 1,
+                  [](Cuda c, CaseMemory& m, float, int64_t n) {
+                    unlikelihood_forward(c, m.zeros<float>(n),
+                                         static_cast<const float*>(m.zeros<float>(n)), n, 0.01);
+                  });
+  add_flat<float>(cases, times, "unlikelihood_backward", 2, 1,
+                  [](Cuda c, CaseMemory& m, float, int64_t n) {
+                    const float *dy = m.zeros<float>(n), *x = m.zeros<float>(n);
+                    unlikelihood_backward(c, m.zeros<float>(n), dy, x, n, 0.01);
+                  });
+  constexpr int64_t r = 8;
+  const int64_t out = 4096 * times;
+  cases.push_back({"low_rank_norm", fmt::format("f32 [{}], rank 8", out), out * (8 + 4 + 3 * r * 4),
+                   [=](Cuda c, CaseMemory& m) {
                      const double* squares = m.zeros<double>(out);
                      const float *b = m.zeros<float>(out * r), *wa = m.zeros<float>(out * r),
                                  *baa = m.zeros<float>(out * r);
                      low_rank_norm(c, m.zeros<float>(out), squares, b, wa, baa, out, r, 1.0, true);
                    }});
-  const auto add_convert = [&](const char* shape, auto to, auto from) {
-    constexpr int64_t n = 1 << 17;
+  const auto add_convert = [&](const char* dtypes, auto to, auto from) {
+    const int64_t n = times << 17;
     using To = decltype(to);
     using From = decltype(from);
-    cases.push_back({"convert", shape, 6 * n, [](Cuda c) {
-                       Memory m;
-                       const auto* x = m.zeros<From>(n);
-                       convert(c, m.zeros<To>(n), x, n);
-                     }});
+    cases.push_back(
+        {"convert", fmt::format("{} [{}]", dtypes, n), 6 * n, [=](Cuda c, CaseMemory& m) {
+           const auto* x = m.zeros<From>(n);
+           convert(c, m.zeros<To>(n), x, n);
+         }});
   };
-  add_convert("f32 to bf16 [131072]", bf16{}, float{});
-  add_convert("bf16 to f32 [131072]", float{}, bf16{});
-  add_optimizers(cases);
-  add_dequantize<float>(cases);
-  add_dequantize<bf16>(cases);
-  return cases;
-}
-
-}  // namespace
-
-const std::vector<KernelCase>& kernel_cases() {
-  static const std::vector<KernelCase> cases = make_cases();
+  add_convert("f32 to bf16", bf16{}, float{});
+  add_convert("bf16 to f32", float{}, bf16{});
+  add_optimizers(cases, times);
+  add_dequantize<float>(cases, times);
+  add_dequantize<bf16>(cases, times);
   return cases;
 }
 

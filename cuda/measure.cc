@@ -3,8 +3,9 @@
 namespace lk {
 
 Figures measure(const KernelCase& kernel_case) {
+  CaseMemory memory;
   const emu::Profiler profiler;
-  kernel_case.run(Cuda{});
+  kernel_case.run(Cuda{}, memory);
   check_cuda(cudaDeviceSynchronize(), kernel_case.op.c_str());
   Figures f{};
   f.kernels = profiler.profiles();

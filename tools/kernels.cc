@@ -48,7 +48,7 @@ std::map<std::pair<std::string, std::string>, Compiled> read_ptxas(
 }
 
 struct Measured {
-  const KernelCase* of;
+  KernelCase of;
   Figures figures;
 };
 
@@ -57,7 +57,7 @@ void print_table(const std::vector<Measured>& all) {
              "launches", "read", "written", "least", "traffic", "efficiency", "lanes", "conflicts");
   for (const auto& [one, f] : all)
     fmt::print("{:<24} {:<20} {:>8} {:>11} {:>11} {:>11} {:>8.3f} {:>10.3f} {:>6.3f} {:>9}\n",
-               one->op, one->shape, f.launches, f.read_bytes, f.written_bytes, one->least_bytes,
+               one.op, one.shape, f.launches, f.read_bytes, f.written_bytes, one.least_bytes,
                f.traffic, f.sector_efficiency, f.active_lanes, f.bank_conflicts);
 }
 
@@ -87,7 +87,7 @@ std::string html_of(const std::vector<Measured>& all) {
                        100 * std::min(share, 1.0), share);
   };
   for (const auto& [one, f] : all)
-    page += fmt::format("<tr><td>{}<td>{}{}{}{}<td>{}\n", one->op, one->shape, bar(1 / f.traffic),
+    page += fmt::format("<tr><td>{}<td>{}{}{}{}<td>{}\n", one.op, one.shape, bar(1 / f.traffic),
                         bar(f.sector_efficiency), bar(f.active_lanes), f.bank_conflicts);
   return page + "</table>\n";
 }
@@ -95,7 +95,7 @@ std::string html_of(const std::vector<Measured>& all) {
 void report(const std::string& only, const std::string& objects, const std::string& html) {
   std::vector<Measured> all;
   for (const KernelCase& one : kernel_cases())
-    if (one.op.find(only) != std::string::npos) all.push_back({&one, measure(one)});
+    if (one.op.find(only) != std::string::npos) all.push_back({one, measure(one)});
   require(!all.empty(), "no op's name has '{}' in it", only);
   print_table(all);
   print_compiled(objects);
