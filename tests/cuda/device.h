@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cuda/launch.h"
+#include "tests/cuda/watch.h"
 #include "tests/support.h"
 
 namespace lk::test {
@@ -11,8 +12,9 @@ namespace lk::test {
 template <class T>
 class DeviceArray {
  public:
-  explicit DeviceArray(int64_t count) : count_(static_cast<size_t>(count)) {  // uninitialised
+  explicit DeviceArray(int64_t count) : count_(static_cast<size_t>(count)) {  // not to be read
     check_cuda(cudaMalloc(reinterpret_cast<void**>(&data_), bytes()), "memory of a test");
+    spoil(data_, bytes());
   }
   explicit DeviceArray(const std::vector<T>& values)
       : DeviceArray(static_cast<int64_t>(values.size())) {

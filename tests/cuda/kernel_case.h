@@ -1,9 +1,8 @@
-// One test body, run twice: with the CPU's kernel and with the CUDA kernel in the emulator, under
-// the checker and in several orders of threads. What both write must agree.
+// One test body, run with the CPU's kernel and with the CUDA kernel: what both write must agree,
+// and each run of the CUDA kernel must write the same bits. tests/cuda/watch.h: on what it runs.
 #pragma once
 
 #include <cmath>
-#include <cstdlib>
 #include <functional>
 #include <limits>
 #include <memory>
@@ -11,10 +10,10 @@
 #include <utility>
 #include <vector>
 
-#include "cuda/emulator/emulator.h"
 #include "engine/cpu.h"
 #include "engine/rng.h"
 #include "tests/cuda/device.h"
+#include "tests/cuda/watch.h"
 
 namespace lk::test {
 
@@ -93,11 +92,6 @@ class Operands {
   std::vector<std::function<std::vector<double>()>> outputs_;
 };
 
-inline uint64_t order_count() {
-  const char* wish = std::getenv("EMULATOR_ORDERS");
-  return wish ? std::strtoull(wish, nullptr, 10) : 1;
-}
-
 // Largest difference over the largest magnitude, for each output.
 inline void check_close(const std::vector<std::vector<double>>& got,
                         const std::vector<std::vector<double>>& want, double tolerance) {
@@ -127,22 +121,19 @@ void compare_with_cpu(const std::string& what, double tolerance, F body) {
   on_float(DType::f32, [&](auto isa, auto) { body(isa, T{}, cpu); });
   const auto want = cpu.results();
   std::vector<std::vector<double>> first;
-  for (uint64_t seed = 1; seed <= order_count(); ++seed) {
-    emu::set_order(seed);
-    const emu::Checker checker;
+  for (uint64_t seed = 1; seed <= run_count(); ++seed) {
+    const Watch watch(seed);
     Operands device(true);
     body(Cuda{}, T{}, device);
-    check_cuda(cudaDeviceSynchronize(), "a kernel under test");
-    CHECK(checker.text() == "");
+    CHECK(watch.faults() == "");
     const auto got = device.results();
     if (seed == 1) {
       check_close(got, want, tolerance);
       first = got;
     } else {
-      CHECK((got == first));  // to the bit, in any order of threads and blocks
+      CHECK((got == first));  // to the bit
     }
   }
-  emu::set_order(0);
 }
 
 // In f32 and in bf16.

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "cuda/emulator/emulator.h"
 #include "engine/rng.h"
+#include "tests/cuda/watch.h"
 
 namespace lk::test {
 namespace {
@@ -117,9 +117,9 @@ void check_op(const OpCase& c) {
       if (device == Device::cuda && (!c.cuda || kSanitized)) continue;
       CAPTURE(name_of(device));
       const double least = device == Device::cuda ? c.cuda_f32 : 0;
-      const emu::Checker checker;
+      const Watch watch;
       const Run low = run(c, values, dtype, all, dy, device);
-      CHECK(checker.text() == "");
+      CHECK(watch.faults() == "");
       CHECK(error_of(low.y, c.reference(inputs)) <= (half ? c.bf16 : std::max(c.f32, least)));
       for (size_t i = 0; i < n; ++i) {
         CAPTURE(i);

@@ -1,5 +1,5 @@
 // From one description of an op, its tests: values against an independent double-precision
-// reference in f64, f32 and bf16, on the CPU and on CUDA (in the emulator, under its checker),
+// reference in f64, f32 and bf16, on the CPU and on CUDA (tests/cuda/watch.h: on what),
 // gradients against central differences of that reference, and every subset of inputs.
 #pragma once
 

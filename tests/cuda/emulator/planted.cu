@@ -1,4 +1,4 @@
-#include "tests/cuda/planted.h"
+#include "tests/cuda/emulator/planted.h"
 
 #include "cuda/intrinsics.h"
 #include "cuda/launch.h"

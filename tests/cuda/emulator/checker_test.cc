@@ -4,7 +4,7 @@
 
 #include "cuda/emulator/emulator.h"
 #include "tests/cuda/device.h"
-#include "tests/cuda/planted.h"
+#include "tests/cuda/emulator/planted.h"
 
 namespace lk::test {
 namespace {
@@ -22,7 +22,8 @@ std::vector<emu::Report> reports_of(const Planted& planted, uint64_t seed) {
 }
 
 bool is_at(const emu::Place& place, int line) {
-  return place.line == line && (line == 0 || place.file.ends_with("tests/cuda/planted.cu"));
+  return place.line == line &&
+         (line == 0 || place.file.ends_with("tests/cuda/emulator/planted.cu"));
 }
 
 TEST_CASE("checker: finds each planted bug, at its line, in every order of threads") {

@@ -1,8 +1,8 @@
 #include <numeric>
 
 #include "cuda/emulator/emulator.h"
-#include "tests/cuda/access.h"
 #include "tests/cuda/device.h"
+#include "tests/cuda/emulator/access.h"
 
 namespace lk::test {
 namespace {

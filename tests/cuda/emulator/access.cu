@@ -1,4 +1,4 @@
-#include "tests/cuda/access.h"
+#include "tests/cuda/emulator/access.h"
 
 #include "cuda/intrinsics.h"
 #include "cuda/launch.h"
