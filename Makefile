@@ -40,8 +40,14 @@ OBSERVE    := -std=c++20 -O1 -g -fsanitize=thread -fno-math-errno \
               $(if $(findstring clang,$(CXX)),-mllvm -tsan-instrument-func-entry-exit=0,--param tsan-instrument-func-entry-exit=0) \
               -Wall -Wextra -Wshadow -Wno-unknown-pragmas $(WERROR)
 NVCC       ?= $(firstword $(wildcard /usr/local/cuda/bin/nvcc) $(shell command -v nvcc))
+# Compute capabilities; what is compiled for others than these (make GPU_ARCHS=90: for the GPU at hand alone, in a
+# third of the time) lies in a folder of its own.
+GPU_ARCHS  ?= 80 90 100
 NVCC_FLAGS := -std=c++20 -O3 -I. --expt-relaxed-constexpr -DFMT_USE_CONSTEXPR=1 -lineinfo \
-              $(foreach cc,80 90 100,-gencode arch=compute_$(cc),code=sm_$(cc)) -gencode arch=compute_100,code=compute_100
+              $(foreach cc,$(GPU_ARCHS),-gencode arch=compute_$(cc),code=sm_$(cc)) \
+              $(foreach cc,$(lastword $(GPU_ARCHS)),-gencode arch=compute_$(cc),code=compute_$(cc))
+space      := $(subst ,, )
+GPU_BUILD  := $(BUILD)$(addprefix /,$(filter-out sm80-90-100,sm$(subst $(space),-,$(GPU_ARCHS))))
 # What --device cuda is in the tools: GPUs where nvcc is (CUDA=0 leaves them out), the emulator with
 # EMULATE=1, and otherwise a message. The tests always have the emulator.
 CUDA       ?= $(if $(NVCC),1,0)
@@ -52,7 +58,7 @@ AMX_SRC    := $(wildcard engine/kernels/amx/*.cc)
 LIB_SRC    := $(filter-out $(KERNEL_SRC) $(AMX_SRC),$(shell find $(LIB_DIRS) -name '*.cc' 2>/dev/null | sort))
 TOOL_SRC   := $(wildcard tools/*.cc)
 TOOL_LIB   := $(wildcard tools/*/*.cc tools/*/*/*.cc)
-TEST_SRC   := $(shell find tests -name '*.cc' -not -path 'tests/fuzz/*' | sort)
+TEST_SRC   := $(shell find tests -name '*.cc' -not -path 'tests/fuzz/*' -not -path 'tests/gpu/*' | sort)
 TESTS      ?= $(filter %_test.cc,$(TEST_SRC))
 TEST_LIB   := $(filter-out %_test.cc,$(TEST_SRC))
 
@@ -61,12 +67,13 @@ kernels_of  = $(if $(filter amx,$(1)),$(AMX_SRC),$(KERNEL_SRC))
 KERNEL_OBJ := $(foreach isa,$(ISAS),$(patsubst %.cc,$(BUILD)/obj/$(isa)/%.o,$(call kernels_of,$(isa))))
 LIB_OBJ    := $(call obj,$(LIB_SRC)) $(KERNEL_OBJ)
 EMU_OBJ    := $(call obj,$(CU_SRC) $(CUDA_SRC))
+gpu_obj     = $(addsuffix .gpu.o,$(addprefix $(GPU_BUILD)/,$(basename $(1))))
 TOOLS      := $(patsubst tools/%.cc,$(BIN)/%,$(TOOL_SRC))
 ifeq ($(EMULATE),1)
 DEVICE_OBJ := $(EMU_OBJ)
 DEVICE_LIBS:= $(EMU_LIBS)
 else ifeq ($(CUDA),1)
-DEVICE_OBJ := $(addsuffix .gpu.o,$(addprefix $(BUILD)/,$(basename $(GPU_SRC))))
+DEVICE_OBJ := $(call gpu_obj,$(GPU_SRC))
 DEVICE_LIBS:= -L$(CUDA_HOME)/lib64 -Wl,-rpath,$(CUDA_HOME)/lib64 -lcudart_static -lrt -ldl
 else
 DEVICE_OBJ := $(BUILD)/obj/cuda/none.o
@@ -77,7 +84,7 @@ comma := ,
 # What the commands below build, they build on all cores, unless make was told how many jobs.
 JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$$(nproc))
 
-.PHONY: all deps demo demo-minilm test test-oracle check-kernels cuda-objects check format format-check lint sanitize fuzz clean
+.PHONY: all deps demo demo-minilm test test-oracle test-gpu check-kernels cuda-objects check format format-check lint sanitize fuzz clean
 .DEFAULT_GOAL := all
 all: $(TOOLS)
 
@@ -112,8 +119,15 @@ check-kernels: deps
 	@EMULATOR_ORDERS=4 $(BIN)/tests --jobs=$$(nproc) --source-file='*tests/cuda/*'
 
 # Every kernel for GPUs, where nvcc is; what ptxas says of registers and spills stands beside the object.
-cuda-objects: $(if $(NVCC),$(addsuffix .gpu.o,$(addprefix $(BUILD)/,$(basename $(GPU_SRC)))))
+cuda-objects: $(if $(NVCC),$(call gpu_obj,$(GPU_SRC)))
 	@$(if $(NVCC),,echo "cuda-objects: no nvcc here, nothing to do")
+
+# The kernels' tests on the GPU of this machine (EMULATE=1: those same tests in the emulator); ARGS are doctest's, as
+# in ARGS=--test-case='*attention*'.
+test-gpu: deps
+	@$(if $(DEVICE_LIBS:@%=),,echo "test-gpu: no nvcc in /usr/local/cuda/bin or the PATH (NVCC=FILE names another)" >&2; exit 1)
+	@$(MAKE) --no-print-directory $(JOBS) $(TESTS_GPU)
+	@$(TESTS_GPU) $(ARGS)
 
 # The structure: which folder may include which, one op one basename, kernels free of stray symbols.
 check: $(KERNEL_OBJ)
@@ -185,18 +199,19 @@ $(BUILD)/obj/%.o: %.cc
 # what is sanitized (but know of it).
 $(BUILD)/obj/tools/%.o: CXXFLAGS := $(CXXFLAGS) -Og
 $(BUILD)/obj/tests/%.o: CXXFLAGS := $(filter-out $(SANITIZE),$(CXXFLAGS)) -Og $(if $(SANITIZE),-DLK_SANITIZED)
-$(BUILD)/obj/cuda/%.o $(BUILD)/obj/tests/cuda/%.o $(BUILD)/obj/tools/kernels.o: CPPFLAGS += $(EMU_FLAGS)
+$(GPU_BUILD)/tests/%.gpu.o: CXXFLAGS := $(CXXFLAGS) -Og
+$(BUILD)/obj/cuda/%.o $(BUILD)/obj/tests/cuda/%.o $(BUILD)/obj/tests/gpu/%.o $(BUILD)/obj/tools/kernels.o: CPPFLAGS += $(EMU_FLAGS)
 # Fibers leave their stacks in ways that the address sanitizer takes for faults.
 $(BUILD)/obj/cuda/emulator/%.o: CXXFLAGS := $(filter-out $(SANITIZE),$(CXXFLAGS))
 $(BUILD)/obj/%.o: %.cu
 	@mkdir -p $(@D)
 	$(CXX) $(CPPFLAGS) $(OBSERVE) -x c++ -c $< -o $@
 
-$(BUILD)/%.gpu.o: %.cu
+$(GPU_BUILD)/%.gpu.o: %.cu
 	@mkdir -p $(@D)
 	$(NVCC) $(NVCC_FLAGS) -MD -MP -MF $(@:.o=.d) -Xptxas -v -c $< -o $@ 2> $(@:.o=.ptxas) || { cat $(@:.o=.ptxas); exit 1; }
 
-$(BUILD)/%.gpu.o: %.cc
+$(GPU_BUILD)/%.gpu.o: %.cc
 	@mkdir -p $(@D)
 	$(CXX) -isystem $(CUDA_HOME)/include $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
 
@@ -219,6 +234,15 @@ $(BIN)/tests: $(call obj,$(TESTS) $(TEST_LIB) $(CU_TESTS) $(TOOL_LIB)) $(EMU_OBJ
 $(BIN)/tests-%: $(call obj,$(TESTS) $(TEST_LIB) $(CU_TESTS) $(TOOL_LIB)) $(EMU_OBJ) $(LIB_OBJ)
 	@mkdir -p $(@D)
 	$(CXX) $(LDFLAGS) $^ $(LDLIBS) $(EMU_LIBS) -o $@
+
+# What includes CUDA's header is compiled with the GPU's; the rest is bin/tests'.
+TESTS_GPU  := $(BIN)/tests-gpu$(if $(filter 1,$(EMULATE)),-emulated)
+GPU_TESTS  := $(wildcard tests/cuda/*.cc tests/gpu/*.cc)
+$(TESTS_GPU): $(if $(filter 1,$(EMULATE)),$(call obj,$(GPU_TESTS)),$(call gpu_obj,$(GPU_TESTS) cuda/cases.cc)) \
+              $(call obj,$(wildcard tests/ops/*_test.cc) $(filter-out tests/main.cc tests/cuda/%,$(TEST_LIB)) $(TOOL_LIB)) \
+              $(DEVICE_OBJ) $(LIB_OBJ)
+	@mkdir -p $(@D)
+	$(CXX) $(LDFLAGS) $^ $(LDLIBS) $(DEVICE_LIBS) -o $@
 
 $(BIN)/kernels: $(EMU_OBJ)
 $(BIN)/kernels: DEVICE_LIBS := $(EMU_LIBS)
