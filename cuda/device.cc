@@ -68,6 +68,12 @@ void clear(Cuda cuda, void* data, size_t bytes) {
   check_cuda(cudaMemsetAsync(data, 0, bytes, cuda.stream), "zeros");
 }
 
+std::string device_name(Cuda) {
+  cudaDeviceProp properties{};
+  check_cuda(cudaGetDeviceProperties(&properties, 0), "the device");
+  return properties.name;
+}
+
 void synchronize(Cuda cuda) { check_cuda(cudaStreamSynchronize(cuda.stream), "earlier kernels"); }
 
 }  // namespace lk

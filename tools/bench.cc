@@ -1,14 +1,14 @@
-// Times a training step, generation, quantization or a tokenizer; prints one JSON line, the fields
-// of the peers'.
+// Times a training step, generation, quantization, a tokenizer, attention or the CUDA kernels;
+// prints JSON lines, with the fields of the peers'.
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "autograd/ops.h"
+#include "cuda/device.h"
 #include "engine/gemm.h"
 #include "engine/parallel.h"
 #include "engine/rng.h"
@@ -17,6 +17,8 @@
 #include "peft/method.h"
 #include "quant/linear.h"
 #include "quant/quantized_weight.h"
+#include "tools/bench/clock.h"
+#include "tools/bench/device.h"
 #include "tools/bench/tokenize.h"
 #include "tools/plan/shapes.h"
 #include "tools/train/cli.h"
@@ -27,34 +29,7 @@ using namespace lk;
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-double since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 const Clock::time_point kStart = Clock::now();
-
-double median(std::vector<double> v) {
-  std::sort(v.begin(), v.end());
-  return v[v.size() / 2];
-}
-
-// Waits for what a device was asked to do.
-void finish(Device device) {
-  if (device == Device::cuda) synchronize(Cuda{});
-}
-
-// A 2048^3 product in the model's dtype, in GFLOP/s: what the library reaches on this machine.
-double gemm_ceiling(DType dtype, Device device) {
-  const int64_t n = 2048;
-  const Tensor a = Tensor::full({n, n}, dtype, 0.5).to(device),
-               b = Tensor::full({n, n}, dtype, 0.25).to(device), c = Tensor::like(a);
-  gemm(c, a, b);
-  finish(device);
-  const auto start = Clock::now();
-  for (int i = 0; i < 4; ++i) gemm(c, a, b);
-  finish(device);
-  return 4 * 2.0 * static_cast<double>(n * n * n) / since(start) / 1e9;
-}
 
 // What reading memory with all threads reaches on this machine, in GB/s.
 double read_ceiling() {
@@ -82,7 +57,8 @@ double read_ceiling() {
 
 struct Options {
   std::string model = "gpt2-small", method = "lora", optimizer = "adamw";
-  int64_t batch = 4, seq = 256, steps = 5, warm_up = 2, rank = 8, prompt = 64, new_tokens = 128;
+  int64_t batch = 4, seq = 256, steps = 5, warm_up = 2, rank = 8, prompt = 64, new_tokens = 128,
+          ceiling = 0;
   DType dtype = DType::f32;
   Device device = Device::cpu;
   bool checkpointing = false;
@@ -100,7 +76,8 @@ int64_t weight_bytes(Model& model) {
   return total;
 }
 
-void bench_step(const Options& o) {
+void bench_step(Options o) {
+  if (o.ceiling == 0) o.ceiling = o.device == Device::cuda ? 8192 : 2048;
   const Config config = named_shape(o.model);
   const Task task = task_of(config);
   require_device(o.device);
@@ -177,7 +154,7 @@ void bench_step(const Options& o) {
   flops += static_cast<double>(o.batch * m.layers * o.seq * o.seq * m.heads * m.head_dim) * 2 * 7 *
            (m.causal ? 0.5 : 1.0);
   const double peak = static_cast<double>(peak_rss_bytes()) / 1048576.0;
-  const double ceiling = gemm_ceiling(o.dtype, o.device), step_ms = median(whole);
+  const double ceiling = gemm_ceiling(o.dtype, o.device, o.ceiling), step_ms = median(whole);
   nlohmann::ordered_json out{{"who", "lorikeet"},
                              {"model", o.model},
                              {"method", o.method},
@@ -206,6 +183,7 @@ void bench_step(const Options& o) {
                              {"mfu", flops / (step_ms * 1e-3) / 1e9 / ceiling},
                              {"loss", loss},
                              {"threads", max_threads()}};
+  if (o.device == Device::cuda) out["device_name"] = device_name(Cuda{});
   fmt::print("{}\n", out.dump());
 }
 
@@ -251,19 +229,6 @@ void bench_generate(const Options& o) {
   fmt::print("{}\n", out.dump());
 }
 
-// The median of five calls after one, in ms.
-template <class F>
-double time_ms(F&& f) {
-  f();
-  std::vector<double> all;
-  for (int i = 0; i < 5; ++i) {
-    const auto start = Clock::now();
-    f();
-    all.push_back(since(start) * 1e3);
-  }
-  return median(all);
-}
-
 void bench_quant() {
   const NoGrad no_grad;
   const int64_t n = 4096;
@@ -302,7 +267,7 @@ void bench_quant() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("bench: time a training step, generation or a tokenizer; prints one JSON line");
+  CLI::App app("bench: time a training step, generation, attention or kernels; prints JSON lines");
   Options o;
   app.require_subcommand(1);
   CLI::App* step =
@@ -337,6 +302,35 @@ int main(int argc, char** argv) {
                    "is gone at once")
       ->capture_default_str()
       ->check(CLI::IsMember(known_optimizers()));
+  const char* order = "order of the square product whose rate is the ceiling";
+  step->add_option("--ceiling", o.ceiling, std::string(order) + "; 0: 8192 on CUDA, else 2048")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  AttentionBench attention;
+  CLI::App* attend = app.add_subcommand("attention", "attention forward and backward, in TFLOP/s");
+  add_device_option(*attend, attention.device);
+  add_dtype_option(*attend, attention.dtype);
+  for (auto& [name, value] : {std::pair<const char*, int64_t&>{"--batch", attention.batch},
+                              {"--seq", attention.seq},
+                              {"--heads", attention.heads},
+                              {"--kv-heads", attention.kv_heads},
+                              {"--head-dim", attention.head_dim}})
+    attend->add_option(name, value, "")->capture_default_str()->check(CLI::PositiveNumber);
+  attend->add_flag("!--not-causal", attention.causal, "every query sees every key");
+  int64_t product = 8192, megabytes = 1024;
+  std::string only;
+  CLI::App* device = app.add_subcommand(
+      "device", "what the CUDA device reaches: products of f32 and bf16, a copy in its memory");
+  device->add_option("--ceiling", product, order)
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  CLI::App* kernels = app.add_subcommand(
+      "kernels", "the CUDA kernels on the device: bytes that each must move over its time");
+  kernels->add_option("--op", only, "only ops whose name has this in it");
+  for (CLI::App* sub : {device, kernels})
+    sub->add_option("--megabytes", megabytes, "moved by each kernel and copy; 0: a few")
+        ->capture_default_str()
+        ->check(CLI::NonNegativeNumber);
   gen->add_option("--prompt", o.prompt, "tokens")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
@@ -350,6 +344,12 @@ int main(int argc, char** argv) {
   return run_tool(app, argc, argv, [&] {
     if (tokenize->parsed()) return fmt::print("{}\n", bench_tokenize(tokenizer, text).dump());
     if (quant->parsed()) return bench_quant();
+    if (attend->parsed()) return fmt::print("{}\n", bench_attention(attention).dump());
+    if (device->parsed()) return fmt::print("{}\n", bench_device(product, megabytes << 20).dump());
+    if (kernels->parsed()) {
+      for (const auto& line : bench_kernels(only, megabytes << 20)) fmt::print("{}\n", line.dump());
+      return;
+    }
     step->parsed() ? bench_step(o) : bench_generate(o);
   });
 }

@@ -11,6 +11,7 @@
 #include <exception>
 #include <string>
 
+#include "cuda/device.h"
 #include "engine/device.h"
 #include "tests/runner.h"
 
@@ -48,10 +49,7 @@ DOCTEST_REGISTER_LISTENER("lost device", 2, LostDevice);
 int main(int argc, char** argv) try {
   const std::string problem = lk::cuda_problem();
   lk::require(problem.empty(), "{}", problem);
-  cudaDeviceProp device{};
-  lk::require(cudaGetDeviceProperties(&device, 0) == cudaSuccess, "the device does not answer");
-  fmt::print("tests-gpu: on {}, compute capability {}.{}\n", device.name, device.major,
-             device.minor);
+  fmt::print("tests-gpu: on {}\n", lk::device_name(lk::Cuda{}));
   doctest::Context context(argc, argv);
   const lk::test::Tally tally = lk::test::run_cases(context);
   if (context.shouldExit()) return 0;

@@ -58,5 +58,26 @@ TEST_CASE("--device: other names are wrong usage, and every tool that computes h
   CHECK(test::run(dir, test::tool("bench") + " step --help").says("--device"));
 }
 
+TEST_CASE("bench: attention on the CPU; the device and its kernels, or why there is none") {
+  const test::TempDir dir;
+  const Outcome attention = test::run(
+      dir, test::tool("bench") + " attention --seq 32 --heads 4 --kv-heads 2 --head-dim 8");
+  CAPTURE(attention.text);
+  REQUIRE(attention.code == 0);
+  CHECK(attention.says("\"forward_tflops\":"));
+  for (const char* command :
+       {" device --ceiling 8 --megabytes 0", " kernels --op convert --megabytes 0"}) {
+    const Outcome o = test::run(dir, test::tool("bench") + command);
+    CAPTURE(o.text);
+    if (o.code == 0) {
+      CHECK(o.says("\"device_name\":"));
+      continue;
+    }
+    CHECK(o.code == 1);
+    CHECK((o.says("this build has no CUDA backend") || o.says("no CUDA device can be used") ||
+           o.says("compute capability")));
+  }
+}
+
 }  // namespace
 }  // namespace lk

@@ -21,8 +21,10 @@ const std::map<std::string, std::string>& shapes() {
       {"gpt2-small",
        R"({"model_type":"gpt2","architectures":["GPT2LMHeadModel"],"embd_pdrop":0,"attn_pdrop":0,"resid_pdrop":0})"},
       {"llama-160m", llama(12, 768, 12, 4, 2048, 32000, false)},
+      {"llama-1b", llama(16, 2048, 32, 8, 8192, 128256, true)},  // Llama-3.2-1B
       {"llama-3b", llama(28, 3072, 24, 8, 8192, 128256, true)},
       {"llama-7b", llama(32, 4096, 32, 32, 11008, 32000, false)},
+      {"llama-8b", llama(32, 4096, 32, 8, 14336, 128256, false)},  // Llama-3.1-8B
       {"llama-13b", llama(40, 5120, 40, 40, 13824, 32000, false)},
       {"llama-65b", llama(80, 8192, 64, 64, 22016, 32000, false)},
       {"minilm",

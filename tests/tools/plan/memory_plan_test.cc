@@ -194,7 +194,20 @@ TEST_CASE("plan: a batch of so many tokens, a longest text, what is refused") {
         std::string::npos);
   CHECK(test::error_of([&] { plan_memory(tiny("bert"), o, settings); }).find("pass --labels") !=
         std::string::npos);
-  CHECK(test::error_of([&] { named_shape("llama-1b"); }).find("llama-160m") != std::string::npos);
+  CHECK(test::error_of([&] { named_shape("llama-2b"); }).find("llama-160m") != std::string::npos);
+}
+
+TEST_CASE("plan: the shapes have as many parameters as the models whose names they bear") {
+  const std::pair<const char*, int64_t> published[] = {
+      {"gpt2-small", 124439808}, {"llama-1b", 1235814400}, {"llama-8b", 8030261248}};
+  for (const auto& [name, parameters] : published) {
+    CAPTURE(name);
+    PlanOptions o = with("lora");
+    o.max_length = 16;
+    const MemoryPlan plan =
+        plan_memory(named_shape(name), o, method_settings(find_method("lora"), "", {}));
+    CHECK(plan.parameters - plan.trained == parameters);
+  }
 }
 
 #ifndef LK_SANITIZED  // whose allocator touches a shadow of what is allocated
