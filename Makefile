@@ -53,7 +53,7 @@ GPU_BUILD  := $(BUILD)$(addprefix /,$(filter-out sm80-90-100,sm$(subst $(space),
 CUDA       ?= $(if $(NVCC),1,0)
 EMULATE    ?= 0
 CUDA_HOME  := $(patsubst %/bin/nvcc,%,$(NVCC))
-GPU_SRC    := $(CU_SRC) cuda/device.cc cuda/gemm.cc cuda/cublaslt.cc
+GPU_SRC    := $(CU_SRC) $(addprefix cuda/,device.cc gemm.cc cublaslt.cc cases.cc timing.cc)
 AMX_SRC    := $(wildcard engine/kernels/amx/*.cc)
 LIB_SRC    := $(filter-out $(KERNEL_SRC) $(AMX_SRC),$(shell find $(LIB_DIRS) -name '*.cc' 2>/dev/null | sort))
 TOOL_SRC   := $(wildcard tools/*.cc)
@@ -84,7 +84,7 @@ comma := ,
 # What the commands below build, they build on all cores, unless make was told how many jobs.
 JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$$(nproc))
 
-.PHONY: all deps demo demo-minilm test test-oracle test-gpu check-kernels cuda-objects check format format-check lint sanitize fuzz clean
+.PHONY: all deps demo demo-minilm test test-oracle test-gpu bench-gpu check-kernels cuda-objects check format format-check lint sanitize fuzz clean
 .DEFAULT_GOAL := all
 all: $(TOOLS)
 
@@ -128,6 +128,13 @@ test-gpu: deps
 	@$(if $(DEVICE_LIBS:@%=),,echo "test-gpu: no nvcc in /usr/local/cuda/bin or the PATH (NVCC=FILE names another)" >&2; exit 1)
 	@$(MAKE) --no-print-directory $(JOBS) $(TESTS_GPU)
 	@$(TESTS_GPU) $(ARGS)
+
+# Steps, attention and kernels on the GPU of this machine, beside torch where PEERS names a Python that has it; the
+# report goes to tests/gpu (EMULATE=1: a dry run).
+ROUNDS     ?= 5
+bench-gpu: deps
+	@$(MAKE) --no-print-directory $(JOBS) $(BIN)/bench
+	@BENCH=$(BIN)/bench sh tests/bench/gpu.sh $(ROUNDS)
 
 # The structure: which folder may include which, one op one basename, kernels free of stray symbols.
 check: $(KERNEL_OBJ)
@@ -216,7 +223,7 @@ $(GPU_BUILD)/%.gpu.o: %.cc
 	$(CXX) -isystem $(CUDA_HOME)/include $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
 
 # Without CUDA, the symbols that would be CUDA's are all one function, which says so.
-$(BUILD)/no_cuda.args: $(LIB_OBJ) $(call obj,$(TOOL_SRC))
+$(BUILD)/no_cuda.args: $(LIB_OBJ) $(call obj,$(TOOL_SRC) $(TOOL_LIB))
 	@nm -uP $^ | sed -n 's/^\(_ZN2lk[^ ]*NS_4CudaE[^ ]*\) U.*/-Wl,--defsym=\1=lk_no_cuda/p' | sort -u > $@
 
 define kernel_rule
@@ -238,7 +245,7 @@ $(BIN)/tests-%: $(call obj,$(TESTS) $(TEST_LIB) $(CU_TESTS) $(TOOL_LIB)) $(EMU_O
 # What includes CUDA's header is compiled with the GPU's; the rest is bin/tests'.
 TESTS_GPU  := $(BIN)/tests-gpu$(if $(filter 1,$(EMULATE)),-emulated)
 GPU_TESTS  := $(wildcard tests/cuda/*.cc tests/gpu/*.cc)
-$(TESTS_GPU): $(if $(filter 1,$(EMULATE)),$(call obj,$(GPU_TESTS)),$(call gpu_obj,$(GPU_TESTS) cuda/cases.cc)) \
+$(TESTS_GPU): $(if $(filter 1,$(EMULATE)),$(call obj,$(GPU_TESTS)),$(call gpu_obj,$(GPU_TESTS))) \
               $(call obj,$(wildcard tests/ops/*_test.cc) $(filter-out tests/main.cc tests/cuda/%,$(TEST_LIB)) $(TOOL_LIB)) \
               $(DEVICE_OBJ) $(LIB_OBJ)
 	@mkdir -p $(@D)
