@@ -125,16 +125,17 @@ cuda-objects: $(if $(NVCC),$(call gpu_obj,$(GPU_SRC)))
 # The kernels' tests on the GPU of this machine (EMULATE=1: those same tests in the emulator); ARGS are doctest's, as
 # in ARGS=--test-case='*attention*'.
 test-gpu: deps
-	@$(if $(DEVICE_LIBS:@%=),,echo "test-gpu: no nvcc in /usr/local/cuda/bin or the PATH (NVCC=FILE names another)" >&2; exit 1)
+	@$(if $(filter %/none.o,$(DEVICE_OBJ)),echo "test-gpu: nvcc was not found (NVCC=FILE names it), or CUDA=0 was given" >&2; exit 1)
 	@$(MAKE) --no-print-directory $(JOBS) $(TESTS_GPU)
 	@$(TESTS_GPU) $(ARGS)
 
 # Steps, attention and kernels on the GPU of this machine, beside torch where PEERS names a Python that has it; the
 # report goes to tests/gpu (EMULATE=1: a dry run).
 ROUNDS     ?= 5
+BENCH_BIN  := $(if $(filter 1,$(EMULATE)),$(BUILD)/emulated,$(BIN))
 bench-gpu: deps
-	@$(MAKE) --no-print-directory $(JOBS) $(BIN)/bench
-	@BENCH=$(BIN)/bench sh tests/bench/gpu.sh $(ROUNDS)
+	@$(MAKE) --no-print-directory $(JOBS) BIN=$(BENCH_BIN) $(BENCH_BIN)/bench
+	@BENCH=$(BENCH_BIN)/bench sh tests/bench/gpu.sh $(ROUNDS)
 
 # The structure: which folder may include which, one op one basename, kernels free of stray symbols.
 check: $(KERNEL_OBJ)
@@ -154,7 +155,7 @@ lint: format-check
 	@echo $(LIB_SRC) $(KERNEL_SRC) $(TOOL_LIB) $(TOOL_SRC) $(CUDA_SRC) | xargs -n 4 -P $$(nproc) sh -c \
 	  'clang-tidy-14 --quiet "$$@" -- -std=c++20 -I. $(EMU_FLAGS) -fopenmp -march=x86-64-v3 -DLK_ISA=Avx2 2>/dev/null' lint
 	@tools/install_packages.sh clang-14
-	@echo $(TEST_SRC) $(CU_TESTS) | xargs -n 8 -P $$(nproc) clang++-14 -fsyntax-only -x c++ -std=c++20 -I. $(EMU_FLAGS) -Wall -Wextra -Wshadow -Wno-unknown-pragmas -Werror
+	@echo $(TEST_SRC) $(wildcard tests/gpu/*.cc) $(CU_TESTS) | xargs -n 8 -P $$(nproc) clang++-14 -fsyntax-only -x c++ -std=c++20 -I. $(EMU_FLAGS) -Wall -Wextra -Wshadow -Wno-unknown-pragmas -Werror
 
 # The emulator has a checker of its own: its kernels' tests are left out here, as is the longest battery, whose
 # methods are sanitized by their own tests. Without SANITIZE_TOOLS the tools are neither built nor run.

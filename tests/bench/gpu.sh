@@ -11,10 +11,11 @@ first=$("$bench" device --ceiling 8 --megabytes 0) # or it says that there is no
 device=$(printf '%s' "$first" | sed 's/.*"device_name":"\([^"]*\)".*/\1/')
 where=cuda report=tests/gpu/REPORT-$(printf '%s' "$device" | tr -cs 'A-Za-z0-9\n' '-')-$(date +%F).md
 models=${MODELS:-gpt2-small:16:1024 llama-1b:4:1024 llama-8b:4:1024:--checkpointing}
-sizes= order= attention=
+sizes= order= attention= steps='--steps 5 --warm-up 3'
 if [ "$device" = emulated ]; then
   where=cpu report=build/bench-gpu-dry-run.md models=${MODELS:-llama-160m:1:4} rounds=1
-  sizes='--megabytes 0' order='--ceiling 8' attention='--batch 1 --seq 64 --heads 2 --kv-heads 1 --head-dim 64'
+  sizes='--megabytes 0' order='--ceiling 8' steps='--steps 1 --warm-up 1'
+  attention='--batch 1 --seq 64 --heads 2 --kv-heads 1 --head-dim 64'
 fi
 measure() { # a line, or word of why there is none; the rest goes on
   "$@" >>"$out/lines" 2>"$out/error" || { echo "gpu.sh: failed, left out: $*" >&2; tail -n 3 "$out/error" >&2; }
@@ -32,7 +33,7 @@ for i in $(seq "$rounds"); do
     IFS=: read -r model batch seq flags <<EOF
 $run
 EOF
-    step="--model $model --batch $batch --seq $seq --dtype bf16 --warm-up 3 $flags"
+    step="--model $model --batch $batch --seq $seq --dtype bf16 $steps $flags"
     measure "$bench" step --device cuda $step $order
     peer step $step
     peer step $step --compile

@@ -64,7 +64,7 @@ for group in of("step"):
                  name(line), f"{rate:.0f}", f"{ours / rate:.2f}x" if ours and line["who"] == "torch" else "",
                  f"{median(group, 'peak_device_mb') / 1024:.1f} GB", f"{median(group, 'mfu'):.2f}" if "mfu" in line else "",
                  f"{len(group)}"])
-table(["", "who", "tokens/s", "Lorikeet beside it", "device memory", "mfu", "rounds"], rows)
+table(["", "who", "tokens/s", "Lorikeet beside it", "tensors there", "mfu", "rounds"], rows)
 
 print("## Attention, causal, bf16\n")
 rows = []
