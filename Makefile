@@ -125,7 +125,7 @@ cuda-objects: $(if $(NVCC),$(call gpu_obj,$(GPU_SRC)))
 # The kernels' tests on the GPU of this machine (EMULATE=1: those same tests in the emulator); ARGS are doctest's, as
 # in ARGS=--test-case='*attention*'.
 test-gpu: deps
-	@$(if $(filter %/none.o,$(DEVICE_OBJ)),echo "test-gpu: nvcc was not found (NVCC=FILE names it), or CUDA=0 was given" >&2; exit 1)
+	@$(if $(filter %/none.o,$(DEVICE_OBJ)),echo "test-gpu: nvcc was not found (NVCC=FILE names it) or CUDA=0 was given" >&2; exit 1)
 	@$(MAKE) --no-print-directory $(JOBS) $(TESTS_GPU)
 	@$(TESTS_GPU) $(ARGS)
 
