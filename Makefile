@@ -118,9 +118,10 @@ check-kernels: deps
 	@$(MAKE) --no-print-directory $(JOBS) $(BIN)/tests
 	@EMULATOR_ORDERS=4 $(BIN)/tests --jobs=$$(nproc) --source-file='*tests/cuda/*'
 
-# Every kernel for GPUs, where nvcc is; what ptxas says of registers and spills stands beside the object.
+# Every kernel for GPUs, where nvcc is; what ptxas says of registers stands beside the object. Fails where one
+# spills more than a few of them.
 cuda-objects: $(if $(NVCC),$(call gpu_obj,$(GPU_SRC)))
-	@$(if $(NVCC),,echo "cuda-objects: no nvcc here, nothing to do")
+	@$(if $(NVCC),sh tools/check_spills.sh $(BUILD)/cuda,echo "cuda-objects: no nvcc here, nothing to do")
 
 # The kernels' tests on the GPU of this machine (EMULATE=1: those same tests in the emulator); ARGS are doctest's, as
 # in ARGS=--test-case='*attention*'.

@@ -16,13 +16,22 @@ __device__ __forceinline__ float quad_reduce(float value, F f) {
   return f(value, from_lane_xor(value, 2));
 }
 
+// Scores of a row that a warp has in registers at a time.
 template <class T, int D>
-__global__ void __launch_bounds__(kAttentionThreads)
+inline constexpr int kKeys = D* kParts<T> > 256 ? 16 : 64;
+// Blocks of a multiprocessor, as many as have room for their tiles.
+template <class T, int D>
+inline constexpr int kBlocks = D* kParts<T> > 128  ? 1
+                               : D* kParts<T> > 64 ? 3
+                                                   : 4;
+
+template <class T, int D>
+__global__ void __launch_bounds__(kAttentionThreads, kBlocks<T, D>)
     attention_forward_kernel(T* out, float* lse, const T* q, const T* k, const T* v,
                              const AttentionTile* tiles, AttentionConstants s, DistanceBias bias) {
   bf16* qs = dynamic_shared<bf16>();
   bf16 *ks = qs + kTileSize<T, D>, *vs = ks + kTileSize<T, D>;
-  const AttentionTile t = tiles[blockIdx.x];
+  const AttentionTile& t = tiles[blockIdx.x];
   const int h = static_cast<int>(blockIdx.y), hk = h / (s.heads / s.kv_heads), d = s.head_dim;
   const int64_t q_stride = int64_t{s.heads} * d, k_stride = int64_t{s.kv_heads} * d;
   const int64_t q_at = (int64_t{t.q0} + t.first) * q_stride + h * d;
@@ -38,68 +47,76 @@ __global__ void __launch_bounds__(kAttentionThreads)
   load_tile<D>(qs, q + q_at, q_stride, rows, d);
   load_keys(ks, k_doc, begin);
 
-  const int lane = static_cast<int>(threadIdx.x) % kWarp;
-  const int i0 = t.first + static_cast<int>(threadIdx.x) / kWarp * 16 + lane / 4;  // and i0 + 8
+  const int lane = static_cast<int>(threadIdx.x) % kWarp,
+            row = static_cast<int>(threadIdx.x) / kWarp * 16;
+  const int i0 = t.first + row + lane / 4;  // and i0 + 8
+  const Met keys[2] = {keys_of(t, s, i0), keys_of(t, s, i0 + 8)};
+  const float* by_distance = bias.values ? bias.of_head(t, h) : nullptr;
   float o[D / 8][4] = {}, most[2] = {-INFINITY, -INFINITY}, total[2] = {};
   for (int j0 = begin; j0 < end; j0 += kTileRows) {
     load_keys(vs, v_doc, j0);
     copy_wait<1>();
     __syncthreads();
-    float p[8][4];
-    product_transposed<T, D>(p, qs, ks);
-    __syncthreads();
-    load_keys(ks, k_doc, j0 + kTileRows);
+#pragma unroll 1
+    for (int first = 0; first < kTileRows; first += kKeys<T, D>) {
+      const int at = j0 + first + lane % 4 * 2;
+      const uint32_t kept =
+          s.dropout > 0 ? s.kept_keys<kKeys<T, D> / 8>(int64_t{t.q0} + i0, h, j0 + first) : ~0u;
+      float p[kKeys<T, D> / 8][4];
+      product_transposed<T, D>(p, qs + row * kPitch<D>, ks + first * kPitch<D>);
+      if (first + kKeys<T, D> == kTileRows) {
+        __syncthreads();
+        load_keys(ks, k_doc, j0 + kTileRows);
+      }
 #pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const int i = i0 + 8 * half;
-      float top = most[half];
-      const float* by_key = bias.values ? bias.of_query(t, h, i) : nullptr;
+      for (int half = 0; half < 2; ++half) {
+        float top = most[half];
 #pragma unroll
-      for (int n = 0; n < 8; ++n)
+        for (int n = 0; n < kKeys<T, D> / 8; ++n)
 #pragma unroll
-        for (int e = 0; e < 2; ++e) {
-          float& score = p[n][2 * half + e];
-          const int j = j0 + 8 * n + lane % 4 * 2 + e;
-          if (!s.sees(t, i, j))
-            score = -INFINITY;
-          else if (by_key)
-            score = (score * s.scale + by_key[j]) * kLog2e;
-          else
-            score *= s.scale * kLog2e;
-          top = Maximum{}(score, top);
-        }
-      top = quad_reduce(top, Maximum{});
-      // A row that has seen no key yet: exp2(-inf - 0) = 0.
-      const float base = top == -INFINITY ? 0.0f : top, shrink = fast_exp2(most[half] - base);
-      most[half] = top;
-      float sum = 0;
+          for (int e = 0; e < 2; ++e) {
+            float& score = p[n][2 * half + e];
+            const int j = at + 8 * n + e;
+            if (!keys[half](j))
+              score = -INFINITY;
+            else if (by_distance)
+              score = (score * s.scale + by_distance[j - i0 - 8 * half]) * kLog2e;
+            else
+              score *= s.scale * kLog2e;
+            top = Maximum{}(score, top);
+          }
+        top = quad_reduce(top, Maximum{});
+        // A row that has seen no key yet: exp2(-inf - 0) = 0.
+        const float base = top == -INFINITY ? 0.0f : top, shrink = fast_exp2(most[half] - base);
+        most[half] = top;
+        float sum = 0;
 #pragma unroll
-      for (int n = 0; n < 8; ++n) {
-        float* pair = &p[n][2 * half];
-        pair[0] = fast_exp2(pair[0] - base);
-        pair[1] = fast_exp2(pair[1] - base);
-        sum += pair[0] + pair[1];
-        if (s.dropout > 0) {
-          float factor[2];
-          s.dropout_pair(t.q0 + i, h, j0 + 8 * n + lane % 4 * 2, factor);
-          pair[0] *= factor[0];
-          pair[1] *= factor[1];
+        for (int n = 0; n < kKeys<T, D> / 8; ++n)
+#pragma unroll
+          for (int e = 2 * half; e < 2 * half + 2; ++e) {
+            p[n][e] = fast_exp2(p[n][e] - base);
+            sum += p[n][e];
+            if (s.dropout > 0) p[n][e] = kept >> (4 * n + e) & 1 ? p[n][e] * s.keep : 0.0f;
+          }
+        total[half] = total[half] * shrink + quad_reduce(sum, Sum{});
+#pragma unroll
+        for (int n = 0; n < D / 8; ++n) {
+          o[n][2 * half] *= shrink;
+          o[n][2 * half + 1] *= shrink;
         }
       }
-      total[half] = total[half] * shrink + quad_reduce(sum, Sum{});
-#pragma unroll
-      for (int n = 0; n < D / 8; ++n) {
-        o[n][2 * half] *= shrink;
-        o[n][2 * half + 1] *= shrink;
+      if (first == 0) {  // v is there, but for what was asked for since
+        copy_wait<kKeys<T, D> == kTileRows ? 1 : 0>();
+        __syncthreads();
       }
+      add_product<T, D>(o, p, vs + first * kPitch<D>);
     }
-    copy_wait<1>();
-    __syncthreads();
-    add_product<T, D>(o, p, vs);
     __syncthreads();
   }
   copy_wait<0>();
   __syncthreads();
+  const int left = t.q_rows - t.first - row;
+  const int64_t to = int64_t{t.q0} + t.first + row;
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
     const float inverse = total[half] == 0.0f ? 0.0f : 1.0f / total[half];
@@ -108,12 +125,13 @@ __global__ void __launch_bounds__(kAttentionThreads)
       o[n][2 * half] *= inverse;
       o[n][2 * half + 1] *= inverse;
     }
-    const int i = i0 + 8 * half;
-    if (lane % 4 == 0 && i < t.q_rows)
-      lse[(int64_t{t.q0} + i) * s.heads + h] =
+    const int i = lane / 4 + 8 * half;
+    if (lane % 4 == 0 && i < left)
+      lse[(to + i) * s.heads + h] =
           total[half] == 0.0f ? -INFINITY : (most[half] + fast_log2(total[half])) * kLn2;
   }
-  store_tile<T, D>(out + q_at, q_stride, rows, d, o, qs);
+  store_rows<T, D>(out + to * q_stride + h * d, q_stride, left, d, o,
+                   reinterpret_cast<T*>(qs) + row * kPitch<D>);
 }
 
 }  // namespace

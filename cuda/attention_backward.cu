@@ -31,39 +31,41 @@ __global__ void __launch_bounds__(kEachThreads)
   }
 }
 
-// From a score (scaled, with its bias) and dp = dout v^T of one query and one key: the probability
-// that met v, and dS.
+// From a score and dp = dout v^T of one query and one key: the probability that met v, and dS.
+// lse: in units of ln 2.
 struct ScoreGradient {
   float p, ds;
 };
 __device__ __forceinline__ ScoreGradient score_gradient(bool sees, float score, float dp, float lse,
                                                         float delta, float factor) {
-  const float p = sees ? fast_exp2((score - lse) * kLog2e) : 0.0f;
+  const float p = sees ? fast_exp2(score * kLog2e - lse) : 0.0f;
   return {p * factor, sees ? p * (dp * factor - delta) : 0.0f};
 }
 
-// sums[j - i] += ds[i][j] for the block's tile [64, 64], as product_transposed left it. `staged`:
-// shared, kDiagonalFloats. Only 0 <= begin + j - i < count are there; what lies outside was not
-// seen. All threads call; what follows may not write `staged` before a barrier.
+// sums[j - i] += ds[i][j] for the block's tile [64, 64], of which the warp has 16 rows from `row`
+// and 8 N columns from `column`, as product_transposed left them. `staged`: shared,
+// kDiagonalFloats. Only 0 <= begin + j - i < count are there; what lies outside was not seen. All
+// threads call; what follows may not write `staged` before a barrier.
 constexpr int kDiagonalPitch = kTileRows + 1, kDiagonalFloats = kTileRows * kDiagonalPitch;
+template <int N>
 __device__ __forceinline__ void add_diagonals(float* sums, int64_t begin, int64_t count,
-                                              const float (&ds)[8][4], float* staged) {
-  const int lane = static_cast<int>(threadIdx.x) % kWarp,
-            row = static_cast<int>(threadIdx.x) / kWarp * 16 + lane / 4;
+                                              const float (&ds)[N][4], int row, int column,
+                                              float* staged) {
+  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+  float* at = staged + (row + lane / 4) * kDiagonalPitch + column + lane % 4 * 2;
 #pragma unroll
-  for (int n = 0; n < 8; ++n)
+  for (int n = 0; n < N; ++n)
 #pragma unroll
-    for (int e = 0; e < 4; ++e)
-      staged[(row + e / 2 * 8) * kDiagonalPitch + 8 * n + lane % 4 * 2 + e % 2] = ds[n][e];
+    for (int e = 0; e < 4; ++e) at[e / 2 * 8 * kDiagonalPitch + 8 * n + e % 2] = ds[n][e];
   __syncthreads();
   const int distance = static_cast<int>(threadIdx.x) - (kTileRows - 1);
-  const int64_t at = begin + distance;
-  if (distance >= kTileRows || at < 0 || at >= count) return;
+  const int64_t to = begin + distance;
+  if (distance >= kTileRows || to < 0 || to >= count) return;
   float sum = 0;
   for (int i = 0; i < kTileRows; ++i)
     if (i + distance >= 0 && i + distance < kTileRows)
       sum += staged[i * kDiagonalPitch + i + distance];
-  sums[at] += sum;
+  sums[to] += sum;
 }
 
 // gradient[b, h, c]: the sums of the document's tiles, one after the other. partial: [tiles, heads,
@@ -81,14 +83,34 @@ __global__ void __launch_bounds__(kEachThreads)
   }
 }
 
+// Where a row of sums does not fit a warp's registers, two warps share 16 rows: each makes half of
+// their scores, which they exchange through shared memory, and sums half of the columns.
+template <int D>
+inline constexpr int kShareOfQ = D > 128 ? 2 : 1;
 template <class T, int D>
-__global__ void __launch_bounds__(kAttentionThreads)
+inline constexpr int kShareOfKv = kParts<T>* D > 128 ? 2 : 1;
+// Blocks of a multiprocessor, as many as have room for their tiles: else a few registers would be
+// spilled for more.
+template <class T, int D>
+inline constexpr int kBlocksOfQ = kParts<T>* D > 128         ? 1
+                                  : D > 64 || kParts<T> == 2 ? 2
+                                                             : 3;
+template <class T, int D>
+inline constexpr int kBlocksOfKv = kParts<T>* D > 128  ? 1
+                                   : kParts<T>* D > 32 ? 2
+                                                       : 3;
+
+template <class T, int D>
+__global__ void __launch_bounds__(kShareOfQ<D>* kAttentionThreads, kBlocksOfQ<T, D>)
     attention_backward_q_kernel(T* dq, const T* dout, const float* lse, const float* delta,
                                 const T* q, const T* k, const T* v, const AttentionTile* tiles,
                                 AttentionConstants s, DistanceBias bias, float* bias_sums) {
+  constexpr int kShare = kShareOfQ<D>, kThreads = kShare * kAttentionThreads,
+                kKeys = kTileRows / kShare;
   bf16* qs = dynamic_shared<bf16>();
   bf16 *gs = qs + kTileSize<T, D>, *ks = gs + kTileSize<T, D>, *vs = ks + kTileSize<T, D>;
-  float* staged = reinterpret_cast<float*>(vs + kTileSize<T, D>);  // where bias_sums are wanted
+  bf16* scores = vs + kTileSize<T, D>;  // where warps share rows
+  float* staged = reinterpret_cast<float*>(scores + (kShare - 1) * kScoresSize<T>);  // of bias_sums
   const AttentionTile t = tiles[blockIdx.x];
   const int h = static_cast<int>(blockIdx.y), hk = h / (s.heads / s.kv_heads), d = s.head_dim;
   const int64_t q_stride = int64_t{s.heads} * d, k_stride = int64_t{s.kv_heads} * d;
@@ -97,130 +119,178 @@ __global__ void __launch_bounds__(kAttentionThreads)
   const int rows = t.q_rows - t.first < kTileRows ? t.q_rows - t.first : kTileRows;
   int begin = 0, end = 0;
   key_range(t, s, rows, begin, end);
-  load_tile<D>(qs, q + q_at, q_stride, rows, d);
-  load_tile<D>(gs, dout + q_at, q_stride, rows, d);
+  load_tile<D, kThreads>(qs, q + q_at, q_stride, rows, d);
+  load_tile<D, kThreads>(gs, dout + q_at, q_stride, rows, d);
 
-  const int lane = static_cast<int>(threadIdx.x) % kWarp;
-  const int i0 = t.first + static_cast<int>(threadIdx.x) / kWarp * 16 + lane / 4;  // and i0 + 8
+  const int lane = static_cast<int>(threadIdx.x) % kWarp,
+            warp = static_cast<int>(threadIdx.x) / kWarp, row = warp % 4 * 16, part = warp / 4;
+  const int i0 = t.first + row + lane / 4;  // and i0 + 8
+  const Met keys[2] = {keys_of(t, s, i0), keys_of(t, s, i0 + 8)};
+  const float* by_distance = bias.values ? bias.of_head(t, h) : nullptr;
   float norm[2] = {}, row_delta[2] = {};
 #pragma unroll
   for (int half = 0; half < 2; ++half)
     if (i0 + 8 * half < t.q_rows) {
       const int64_t at = (int64_t{t.q0} + i0 + 8 * half) * s.heads + h;
-      norm[half] = lse[at];
+      norm[half] = lse[at] * kLog2e;
       row_delta[half] = delta[at];
     }
-  float sum[D / 8][4] = {};
+  float sum[D / 8 / kShare][4] = {};
   for (int j0 = begin; j0 < end; j0 += kTileRows) {
-    load_tile<D>(ks, k_doc + j0 * k_stride, k_stride, t.k_rows - j0, d);
-    load_tile<D>(vs, v_doc + j0 * k_stride, k_stride, t.k_rows - j0, d);
+    load_tile<D, kThreads>(ks, k_doc + j0 * k_stride, k_stride, t.k_rows - j0, d);
+    load_tile<D, kThreads>(vs, v_doc + j0 * k_stride, k_stride, t.k_rows - j0, d);
     copy_commit();
+    const int mine = part * kKeys;
+    const uint32_t kept =
+        s.dropout > 0 ? s.kept_keys<kKeys / 8>(int64_t{t.q0} + i0, h, j0 + mine) : ~0u;
     copy_wait<0>();
     __syncthreads();
-    float p[8][4], ds[8][4];
-    product_transposed<T, D>(p, qs, ks);
-    product_transposed<T, D>(ds, gs, vs);
+    float p[kKeys / 8][4], ds[kKeys / 8][4];
+    product_transposed<T, D>(p, qs + row * kPitch<D>, ks + mine * kPitch<D>);
+    product_transposed<T, D>(ds, gs + row * kPitch<D>, vs + mine * kPitch<D>);
 #pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const int i = i0 + 8 * half;
-      const float* by_key = bias.values ? bias.of_query(t, h, i) : nullptr;
+    for (int n = 0; n < kKeys / 8; ++n)
 #pragma unroll
-      for (int n = 0; n < 8; ++n) {
-        const int j = j0 + 8 * n + lane % 4 * 2;
-        float factor[2] = {1.0f, 1.0f};
-        if (s.dropout > 0) s.dropout_pair(t.q0 + i, h, j, factor);
+      for (int e = 0; e < 4; ++e) p[n][e] *= s.scale;
+    if (by_distance)
 #pragma unroll
-        for (int e = 0; e < 2; ++e) {
-          const bool sees = s.sees(t, i, j + e);
-          const float score =
-              p[n][2 * half + e] * s.scale + (by_key && sees ? by_key[j + e] : 0.0f);
-          ds[n][2 * half + e] = score_gradient(sees, score, ds[n][2 * half + e], norm[half],
-                                               row_delta[half], factor[e])
-                                    .ds;
+      for (int n = 0; n < kKeys / 8; ++n)
+#pragma unroll
+        for (int e = 0; e < 4; ++e) {
+          const int i = i0 + e / 2 * 8, j = j0 + mine + 8 * n + lane % 4 * 2 + e % 2;
+          if (keys[e / 2](j)) p[n][e] += by_distance[j - i];
         }
+#pragma unroll
+    for (int n = 0; n < kKeys / 8; ++n)
+#pragma unroll
+      for (int e = 0; e < 4; ++e) {
+        const bool seen = keys[e / 2](j0 + mine + 8 * n + lane % 4 * 2 + e % 2);
+        const float factor = kept >> (4 * n + e) & 1 ? s.keep : 0.0f;
+        ds[n][e] =
+            score_gradient(seen, p[n][e], ds[n][e], norm[e / 2], row_delta[e / 2], factor).ds;
       }
+    if constexpr (kShare == 1) {
+      add_product<T, D>(sum, ds, ks);
+    } else {
+      share_scores<T>(scores + row * kPitch<kTileRows> + mine, ds);
+      __syncthreads();
+      add_shared_product<T, D>(sum, scores + row * kPitch<kTileRows>, ks + part * (D / 2));
     }
-    add_product<T, D>(sum, ds, ks);
     if (bias_sums)
       add_diagonals(bias_sums + (int64_t{blockIdx.x} * s.heads + h) * bias.count,
-                    t.origin + j0 - t.first, bias.count, ds, staged);
+                    t.origin + j0 - t.first, bias.count, ds, row, mine, staged);
     __syncthreads();
   }
 #pragma unroll
-  for (int n = 0; n < D / 8; ++n)
+  for (int n = 0; n < D / 8 / kShare; ++n)
 #pragma unroll
     for (int e = 0; e < 4; ++e) sum[n][e] *= s.scale;
   copy_wait<0>();
   __syncthreads();
-  store_tile<T, D>(dq + q_at, q_stride, rows, d, sum, qs);
+  const int column = part * (D / 2);
+  store_rows<T, D>(dq + q_at + row * q_stride + column, q_stride, rows - row, d - column, sum,
+                   reinterpret_cast<T*>(qs) + row * kPitch<D> + column);
 }
 
 // The tile's rows are keys; scores stand transposed, a row for each key.
 template <class T, int D>
-__global__ void __launch_bounds__(kAttentionThreads)
+__global__ void __launch_bounds__(kShareOfKv<T, D>* kAttentionThreads, kBlocksOfKv<T, D>)
     attention_backward_kv_kernel(T* dk, T* dv, const T* dout, const float* lse, const float* delta,
                                  const T* q, const T* k, const T* v, const AttentionTile* tiles,
                                  AttentionConstants s, DistanceBias bias) {
+  constexpr int kShare = kShareOfKv<T, D>, kThreads = kShare * kAttentionThreads,
+                kQueries = kTileRows / kShare;
+  alignas(8) __shared__ float terms[kTileRows][2];  // lse and delta of the step's queries
   bf16* ks = dynamic_shared<bf16>();
   bf16 *vs = ks + kTileSize<T, D>, *qs = vs + kTileSize<T, D>, *gs = qs + kTileSize<T, D>;
+  bf16* scores = gs + kTileSize<T, D>;  // where warps share rows
   const AttentionTile t = tiles[blockIdx.x];
   const int hk = static_cast<int>(blockIdx.y), group = s.heads / s.kv_heads, d = s.head_dim;
   const int64_t q_stride = int64_t{s.heads} * d, k_stride = int64_t{s.kv_heads} * d;
   const int64_t k_at = (int64_t{t.k0} + t.first) * k_stride + hk * d;
   const int rows = t.k_rows - t.first < kTileRows ? t.k_rows - t.first : kTileRows;
-  load_tile<D>(ks, k + k_at, k_stride, rows, d);
-  load_tile<D>(vs, v + k_at, k_stride, rows, d);
+  load_tile<D, kThreads>(ks, k + k_at, k_stride, rows, d);
+  load_tile<D, kThreads>(vs, v + k_at, k_stride, rows, d);
 
-  const int lane = static_cast<int>(threadIdx.x) % kWarp;
-  const int j0 = t.first + static_cast<int>(threadIdx.x) / kWarp * 16 + lane / 4;  // and j0 + 8
+  const int lane = static_cast<int>(threadIdx.x) % kWarp,
+            warp = static_cast<int>(threadIdx.x) / kWarp, row = warp % 4 * 16, part = warp / 4;
+  const int j0 = t.first + row + lane / 4;  // and j0 + 8
+  const int mine = part * kQueries, column = part * (D / 2);
   int begin = 0, end = 0;
   query_range(t, s, rows, begin, end);
-  float dk_sum[D / 8][4] = {}, dv_sum[D / 8][4] = {};
+  const Met queries[2] = {queries_of(t, s, j0), queries_of(t, s, j0 + 8)};
+  float dk_sum[D / 8 / kShare][4] = {}, dv_sum[D / 8 / kShare][4] = {};
   for (int h = hk * group; h < (hk + 1) * group; ++h)
     for (int i0 = begin; i0 < end; i0 += kTileRows) {
       const int64_t q_at = (int64_t{t.q0} + i0) * q_stride + h * d;
-      load_tile<D>(qs, q + q_at, q_stride, t.q_rows - i0, d);
-      load_tile<D>(gs, dout + q_at, q_stride, t.q_rows - i0, d);
+      load_tile<D, kThreads>(qs, q + q_at, q_stride, t.q_rows - i0, d);
+      load_tile<D, kThreads>(gs, dout + q_at, q_stride, t.q_rows - i0, d);
       copy_commit();
+      if (const int r = static_cast<int>(threadIdx.x); r < kTileRows) {
+        const int64_t at = (int64_t{t.q0} + i0 + r) * s.heads + h;
+        Elements<float, 2> both{};
+        if (i0 + r < t.q_rows) both = {lse[at] * kLog2e, delta[at]};
+        store<2>(terms[r], both);
+      }
+      const float* by_distance = bias.values ? bias.of_head(t, h) : nullptr;
       copy_wait<0>();
       __syncthreads();
-      float p[8][4], ds[8][4];
-      product_transposed<T, D>(p, ks, qs);
-      product_transposed<T, D>(ds, vs, gs);
+      const uint32_t kept =
+          s.dropout > 0 ? s.kept_queries<kQueries / 8>(int64_t{t.q0} + i0 + mine, h, j0) : ~0u;
+      float p[kQueries / 8][4], ds[kQueries / 8][4];
+      product_transposed<T, D>(p, ks + row * kPitch<D>, qs + mine * kPitch<D>);
+      product_transposed<T, D>(ds, vs + row * kPitch<D>, gs + mine * kPitch<D>);
 #pragma unroll
-      for (int n = 0; n < 8; ++n)
+      for (int n = 0; n < kQueries / 8; ++n)
 #pragma unroll
-        for (int e = 0; e < 2; ++e) {
-          const int i = i0 + 8 * n + lane % 4 * 2 + e;
-          const bool there = i < t.q_rows;
-          const int64_t at = (int64_t{t.q0} + i) * s.heads + h;
-          const float norm = there ? lse[at] : 0.0f, row_delta = there ? delta[at] : 0.0f;
-          const float* by_key = bias.values ? bias.of_query(t, h, i) : nullptr;
+        for (int e = 0; e < 4; ++e) p[n][e] *= s.scale;
+      if (by_distance)
 #pragma unroll
-          for (int half = 0; half < 2; ++half) {
-            const int j = j0 + 8 * half;
-            float factor[2] = {1.0f, 1.0f};
-            if (s.dropout > 0) s.dropout_pair(t.q0 + i, h, j / 2 * 2, factor);
-            const bool sees = s.sees(t, i, j);
-            const float score = p[n][2 * half + e] * s.scale + (by_key && sees ? by_key[j] : 0.0f);
-            const ScoreGradient g = score_gradient(sees, score, ds[n][2 * half + e], norm,
-                                                   row_delta, j % 2 == 0 ? factor[0] : factor[1]);
-            p[n][2 * half + e] = g.p;
-            ds[n][2 * half + e] = g.ds;
+        for (int n = 0; n < kQueries / 8; ++n)
+#pragma unroll
+          for (int e = 0; e < 4; ++e) {
+            const int i = i0 + mine + 8 * n + lane % 4 * 2 + e % 2, j = j0 + e / 2 * 8;
+            if (queries[e / 2](i)) p[n][e] += by_distance[j - i];
           }
+#pragma unroll
+      for (int n = 0; n < kQueries / 8; ++n)
+#pragma unroll
+        for (int e = 0; e < 4; ++e) {
+          const int r = mine + 8 * n + lane % 4 * 2 + e % 2;
+          const float factor = kept >> (4 * n + e) & 1 ? s.keep : 0.0f;
+          const Elements<float, 2> of_query = load<2>(terms[r]);
+          const ScoreGradient g = score_gradient(queries[e / 2](i0 + r), p[n][e], ds[n][e],
+                                                 of_query.at[0], of_query.at[1], factor);
+          p[n][e] = g.p;
+          ds[n][e] = g.ds;
         }
-      add_product<T, D>(dv_sum, p, gs);
-      add_product<T, D>(dk_sum, ds, qs);
+      if constexpr (kShare == 1) {
+        add_product<T, D>(dv_sum, p, gs);
+        add_product<T, D>(dk_sum, ds, qs);
+      } else {
+        bf16* rows_of_scores = scores + row * kPitch<kTileRows>;
+        share_scores<T>(rows_of_scores + mine, p);
+        __syncthreads();
+        add_shared_product<T, D>(dv_sum, rows_of_scores, gs + column);
+        __syncthreads();
+        share_scores<T>(rows_of_scores + mine, ds);
+        __syncthreads();
+        add_shared_product<T, D>(dk_sum, rows_of_scores, qs + column);
+      }
       __syncthreads();
     }
 #pragma unroll
-  for (int n = 0; n < D / 8; ++n)
+  for (int n = 0; n < D / 8 / kShare; ++n)
 #pragma unroll
     for (int e = 0; e < 4; ++e) dk_sum[n][e] *= s.scale;
   copy_wait<0>();
   __syncthreads();
-  store_tile<T, D>(dk + k_at, k_stride, rows, d, dk_sum, ks);
-  store_tile<T, D>(dv + k_at, k_stride, rows, d, dv_sum, vs);
+  // The tile is read again: what it says of the keys needed registers all the while.
+  const AttentionTile& keys = tiles[blockIdx.x];
+  const int left = keys.k_rows - keys.first - row, at = row * kPitch<D> + column;
+  const int64_t to = (int64_t{keys.k0} + keys.first + row) * k_stride + hk * d + column;
+  store_rows<T, D>(dk + to, k_stride, left, d - column, dk_sum, reinterpret_cast<T*>(ks) + at);
+  store_rows<T, D>(dv + to, k_stride, left, d - column, dv_sum, reinterpret_cast<T*>(vs) + at);
 }
 
 template <class T>
@@ -255,21 +325,25 @@ void attention_backward(Isa cuda, T* dq, T* dk, T* dv, const T* dout, const T* o
       fail("the gradient of attention on CUDA takes head_dim up to 128 in f32, not {}; use bf16",
            shape.head_dim);
     } else {
-      constexpr size_t kStaged = kDiagonalFloats * sizeof(float);
-      static_assert(kShared + kStaged <= kMostShared);
-      const size_t with_sums = kShared + (width > 0 ? kStaged : 0);
+      constexpr size_t kStaged = kDiagonalFloats * sizeof(float),
+                       kScores = kScoresSize<T> * sizeof(bf16),
+                       kOfQ = kShared + (kShareOfQ<D> - 1) * kScores,
+                       kOfKv = kShared + (kShareOfKv<T, D> - 1) * kScores;
+      static_assert(kOfQ + kStaged <= kMostShared && kOfKv <= kMostShared);
+      const size_t of_q_shared = kOfQ + (width > 0 ? kStaged : 0);
       const auto of_q = attention_backward_q_kernel<T, D>;
       const auto of_kv = attention_backward_kv_kernel<T, D>;
-      allow_shared_memory(of_q, with_sums);
-      allow_shared_memory(of_kv, kShared);
+      allow_shared_memory(of_q, of_q_shared);
+      allow_shared_memory(of_kv, kOfKv);
       if (queries.count() > 0)
-        launch(of_q, dim3(queries.count(), static_cast<unsigned>(shape.heads)), kAttentionThreads,
-               with_sums, cuda.stream, dq, dout, lse, static_cast<const float*>(delta.data()), q, k,
-               v, queries.tiles(), s, by_distance, width > 0 ? bias_sums.data() : nullptr);
+        launch(of_q, dim3(queries.count(), static_cast<unsigned>(shape.heads)),
+               kShareOfQ<D> * kAttentionThreads, of_q_shared, cuda.stream, dq, dout, lse,
+               static_cast<const float*>(delta.data()), q, k, v, queries.tiles(), s, by_distance,
+               width > 0 ? bias_sums.data() : nullptr);
       if (keys.count() > 0)
-        launch(of_kv, dim3(keys.count(), static_cast<unsigned>(shape.kv_heads)), kAttentionThreads,
-               kShared, cuda.stream, dk, dv, dout, lse, static_cast<const float*>(delta.data()), q,
-               k, v, keys.tiles(), s, by_distance);
+        launch(of_kv, dim3(keys.count(), static_cast<unsigned>(shape.kv_heads)),
+               kShareOfKv<T, D> * kAttentionThreads, kOfKv, cuda.stream, dk, dv, dout, lse,
+               static_cast<const float*>(delta.data()), q, k, v, keys.tiles(), s, by_distance);
     }
   });
   if (width > 0 && shape.documents > 0)

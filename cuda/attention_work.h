@@ -53,7 +53,8 @@ inline AttentionConstants attention_constants(const AttentionShape& s) {
           static_cast<float>(s.scale),
           s.dropout,
           s.seed,
-          s.stream};
+          s.stream,
+          1 / (1 - s.dropout)};
 }
 
 // The tiles of the rows that `offsets` cuts into documents (the queries, or the keys), on the

@@ -294,9 +294,9 @@ void add_dequantize(std::vector<KernelCase>& cases, int64_t times) {
 }
 
 // 128 tokens, causal. Each block of 64 queries reads the keys it sees: 1.5 tiles of K and V a head.
-void add_attention(std::vector<KernelCase>& cases, int64_t times) {
-  constexpr int64_t tokens = 128, d = 64;
-  const int64_t heads = 4 * times, n = tokens * heads * d;
+void add_attention(std::vector<KernelCase>& cases, int64_t heads, int64_t d) {
+  constexpr int64_t tokens = 128;
+  const int64_t n = tokens * heads * d;
   const std::string name = fmt::format("bf16 [{}, {}, {}]", tokens, heads, d);
   static constexpr int32_t offsets[] = {0, tokens};
   const AttentionShape shape{offsets, offsets, 1, heads, heads, d, 0.125, true, 0, 0, 0, 0};
@@ -349,7 +349,8 @@ std::vector<KernelCase> kernel_cases(int64_t times) {
   add_cases<bf16>(cases, times);
   add_small<float>(cases, times);
   add_small<bf16>(cases, times);
-  add_attention(cases, times);
+  add_attention(cases, 4 * times, 64);
+  add_attention(cases, times, 256);
   add_flat<float>(cases, times, "unlikelihood_forward", 1, 1,
                   [](Cuda c, CaseMemory& m, float, int64_t n) {
                     unlikelihood_forward(c, m.zeros<float>(n),

@@ -144,6 +144,15 @@ __device__ __forceinline__ A block_reduce(A value, A* scratch, F f) {
   return total;
 }
 
+// The value, of which the compiler may compute nothing ahead: what depends on it is made where it
+// stands, not before the loop around it, where it would take registers.
+__device__ __forceinline__ uint64_t made_here(uint64_t value) {
+#if defined(__CUDA_ARCH__)
+  asm volatile("" : "+l"(value));
+#endif
+  return value;
+}
+
 // 2^x and log2(x) by the special function unit: relative error below 2^-22.
 __device__ __forceinline__ float fast_exp2(float x) {
 #if defined(__CUDA_ARCH__)

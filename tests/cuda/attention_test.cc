@@ -25,7 +25,9 @@ const std::vector<Case>& attention_cases() {
       {"sliding window", {0, 200}, {0, 200}, 1, 1, 32, true, 50},
       {"dropout", {0, 67}, {0, 67}, 2, 1, 32, true, 0, 0.2f},
       {"wide heads", {0, 66}, {0, 66}, 1, 1, 128},
+      {"wide heads: dropout", {0, 70}, {0, 70}, 2, 1, 128, true, 0, 0.2f},
       {"widest heads", {0, 33}, {0, 33}, 1, 1, 256},
+      {"widest heads: dropout, two tiles", {0, 9, 80}, {0, 9, 80}, 2, 1, 248, true, 40, 0.2f},
   };
   return cases;
 }
@@ -103,7 +105,7 @@ struct Biased {
 
 TEST_CASE("cuda attention adds a bias by distance, and makes its gradient") {
   for (const Case& c : attention_cases()) {
-    if (c.q_offsets.back() == 1 || c.head_dim > 128) continue;
+    if (c.q_offsets.back() == 1) continue;
     const Biased biased(c);
     const auto body = [&](auto isa, auto t, Operands& o) {
       const AttentionShape s = shape_of(c);
@@ -123,7 +125,7 @@ TEST_CASE("cuda attention adds a bias by distance, and makes its gradient") {
       attention_backward(isa, dq, dk, dv, dout, out_read, lse_read, q, k, v, s, bias);
     };
     compare_with_cpu<bf16>(c.name, 3e-2, body);
-    compare_with_cpu<float>(c.name, 1e-4, body);
+    if (c.head_dim <= 128) compare_with_cpu<float>(c.name, 1e-4, body);
   }
 }
 
@@ -139,8 +141,7 @@ TEST_CASE("cuda attention: what its tiles do not take is refused") {
 
 TEST_CASE("cuda attention: figures") {
   check_figures("attention_forward", {});
-  // A lane reads lse and delta of its queries one by one: four bytes here and there, from L1.
-  check_figures("attention_backward", {.sector_efficiency = 0.85});
+  check_figures("attention_backward", {});
 }
 
 }  // namespace
