@@ -21,9 +21,9 @@ template <class T, int D>
 inline constexpr int kKeys = D* kParts<T> > 256 ? 16 : 64;
 // Blocks of a multiprocessor, as many as have room for their tiles.
 template <class T, int D>
-inline constexpr int kBlocks = D* kParts<T> > 128  ? 1
-                               : D* kParts<T> > 64 ? 3
-                                                   : 4;
+inline constexpr int kBlocks = D* kParts<T> > 128         ? 1
+                               : D > 64 || kParts<T> == 2 ? 3
+                                                          : 4;
 
 template <class T, int D>
 __global__ void __launch_bounds__(kAttentionThreads, kBlocks<T, D>)
