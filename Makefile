@@ -32,7 +32,7 @@ endif
 KERNEL_SRC := $(wildcard engine/kernels/*.cc)
 # CUDA kernels: g++ compiles them for the emulator with every access observed (cuda/emulator), nvcc for GPUs.
 CU_SRC     := $(shell find cuda -name '*.cu' | sort)
-CUDA_SRC   := $(filter-out cuda/none.cc cuda/cublaslt.cc,$(shell find cuda -name '*.cc' | sort))
+CUDA_SRC   := $(filter-out cuda/none.cc cuda/cublaslt.cc cuda/cusolver.cc,$(shell find cuda -name '*.cc' | sort))
 CU_TESTS   := $(shell find tests -name '*.cu' | sort)
 EMU_LIBS   := -lboost_context -lbacktrace
 EMU_FLAGS  := -Icuda/emulator/include
@@ -53,7 +53,7 @@ GPU_BUILD  := $(BUILD)$(addprefix /,$(filter-out sm80-90-100,sm$(subst $(space),
 CUDA       ?= $(if $(NVCC),1,0)
 EMULATE    ?= 0
 CUDA_HOME  := $(patsubst %/bin/nvcc,%,$(NVCC))
-GPU_SRC    := $(CU_SRC) $(addprefix cuda/,device.cc gemm.cc cublaslt.cc cases.cc timing.cc)
+GPU_SRC    := $(CU_SRC) $(addprefix cuda/,device.cc gemm.cc cublaslt.cc svd.cc cusolver.cc cases.cc timing.cc)
 AMX_SRC    := $(wildcard engine/kernels/amx/*.cc)
 LIB_SRC    := $(filter-out $(KERNEL_SRC) $(AMX_SRC),$(shell find $(LIB_DIRS) -name '*.cc' 2>/dev/null | sort))
 TOOL_SRC   := $(wildcard tools/*.cc)

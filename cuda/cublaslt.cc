@@ -1,29 +1,13 @@
-// The functions of cuBLASLt that gemm.cc calls, looked up in the library when the first of them is
-// wanted: linked to the tools, it costs each of them 200 MB and a third of a second at the start,
-// on the CPU too. (The emulator has its own.)
+// The functions of cuBLASLt that gemm.cc calls. (The emulator has its own.)
 #include <cublasLt.h>
-#include <dlfcn.h>
 
-#include "engine/error.h"
+#include "cuda/library.h"
 
 namespace {
 
-void* library() {
-  static void* const handle = [] {
-    const std::string name = fmt::format("libcublasLt.so.{}", CUBLAS_VER_MAJOR);
-    void* const opened = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
-    lk::require(opened != nullptr, "{} cannot be loaded: {}; use --device cpu", name,
-                opened ? "" : dlerror());
-    return opened;
-  }();
-  return handle;
-}
-
 template <class F>
 F* function(const char* name) {
-  void* const found = dlsym(library(), name);
-  lk::require(found != nullptr, "cuBLASLt has no {}; use --device cpu", name);
-  return reinterpret_cast<F*>(found);
+  return lk::library_function<F>(fmt::format("libcublasLt.so.{}", CUBLAS_VER_MAJOR), name);
 }
 
 }  // namespace

@@ -12,8 +12,9 @@ constexpr int kSquare = 32, kRowsAtOnce = 8;
 template <class T>
 __global__ void __launch_bounds__(kSquare* kRowsAtOnce)
     transpose_kernel(T* y, const T* x, int64_t count, int64_t rows, int64_t cols) {
-  // A pitch of an odd number of words: a column's elements lie in different banks.
-  __shared__ T square[kSquare][kSquare + 4 / sizeof(T)];
+  // A pitch of an odd number of words (of f64: of pairs): a column's elements lie in different
+  // banks.
+  __shared__ T square[kSquare][kSquare + (sizeof(T) < 4 ? 2 : 1)];
   const int tx = static_cast<int>(threadIdx.x), ty = static_cast<int>(threadIdx.y);
   const int64_t down = (rows + kSquare - 1) / kSquare, across = (cols + kSquare - 1) / kSquare;
   for (int64_t s = blockIdx.x; s < count * down * across; s += gridDim.x) {
@@ -42,6 +43,7 @@ void transpose(Isa cuda, T* y, const T* x, int64_t count, int64_t rows, int64_t 
 }
 
 template void transpose(Cuda, float*, const float*, int64_t, int64_t, int64_t);
+template void transpose(Cuda, double*, const double*, int64_t, int64_t, int64_t);
 template void transpose(Cuda, bf16*, const bf16*, int64_t, int64_t, int64_t);
 
 }  // namespace lk

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/device.h"
 #include "engine/dry_run.h"
 
 namespace lk {
@@ -14,7 +15,7 @@ lapack_int as_lapack(int64_t n) {
   return static_cast<lapack_int>(n);
 }
 
-void check(lapack_int info, const char* what, const Tensor& a) {
+void check(int64_t info, const char* what, const Tensor& a) {
   require(info == 0, "{} of a {} {} matrix failed (LAPACK info {}); are its values finite?", what,
           name_of(a.dtype()), a.shape(), info);
 }
@@ -24,15 +25,30 @@ void check_matrix(const Tensor& a) {
           "expected a matrix in f32 or f64, found {} {}", name_of(a.dtype()), a.shape());
 }
 
+void svd_on_device(const Svd& out, const Tensor& work, const Tensor& a) {
+  const KernelScope scope("svd", Device::cuda);
+  const auto run = [&](auto type) {
+    using T = decltype(type);
+    return svd(Cuda{}, out.u.data<T>(), out.s.data<T>(), out.vt.data<T>(), work.data<T>(), a.dim(0),
+               a.dim(1));
+  };
+  const int info = a.dtype() == DType::f32 ? run(float{}) : run(double{});
+  check(info, "the singular value decomposition", a);
+}
+
 }  // namespace
 
 Svd svd(const Tensor& a) {
   check_matrix(a);
   const lapack_int m = as_lapack(a.dim(0)), n = as_lapack(a.dim(1)), k = std::min(m, n);
-  Svd out{Tensor::empty({m, k}, a.dtype()), Tensor::empty({k}, a.dtype()),
-          Tensor::empty({k, n}, a.dtype())};
+  Svd out{Tensor::empty({m, k}, a.dtype(), a.device()), Tensor::empty({k}, a.dtype(), a.device()),
+          Tensor::empty({k, n}, a.dtype(), a.device())};
   const Tensor work = a.clone();
   if (dry_run()) return out;
+  if (a.device() == Device::cuda) {
+    svd_on_device(out, work, a);
+    return out;
+  }
   if (a.dtype() == DType::f32)
     check(LAPACKE_sgesdd(LAPACK_ROW_MAJOR, 'S', m, n, work.data<float>(), n, out.s.data<float>(),
                          out.u.data<float>(), k, out.vt.data<float>(), n),

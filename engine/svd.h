@@ -1,6 +1,8 @@
-// Singular values, orthogonal factors and inverses, by LAPACK.
+// Singular values, orthogonal factors and inverses, by LAPACK; singular values of what lies on the
+// device by cuSOLVER.
 #pragma once
 
+#include "engine/cuda.h"
 #include "engine/tensor.h"
 
 namespace lk {
@@ -8,16 +10,20 @@ namespace lk {
 struct Svd {
   Tensor u, s, vt;  // [m, k], [k], [k, n], k = min(m, n); s falls
 };
-// a = u diag(s) vt. a: [m, n] in f32 or f64; the results in its dtype. Error when it does not
-// converge or a is not finite.
+// a = u diag(s) vt. a: [m, n] in f32 or f64; the results in its dtype, on its device. Error when it
+// does not converge or a is not finite.
 Svd svd(const Tensor& a);
+// On CUDA (cuda/svd.cc), T: float or double. a is overwritten. Not 0: the sum of its squares is not
+// finite (-1), or LAPACK's info.
+template <class T>
+int svd(Cuda cuda, T* u, T* s, T* vt, T* a, int64_t m, int64_t n);
 
 struct Qr {
   Tensor q, r;  // [m, k], [k, n]
 };
-// a = q r, q with orthonormal columns, r upper triangular (Householder).
+// a = q r, q with orthonormal columns, r upper triangular (Householder). a: on the CPU.
 Qr qr(const Tensor& a);
 
-Tensor inverse(const Tensor& a);  // [n, n]; Error when it is singular
+Tensor inverse(const Tensor& a);  // [n, n], on the CPU; Error when it is singular
 
 }  // namespace lk
