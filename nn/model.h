@@ -76,6 +76,8 @@ class Model {
   DType compute_dtype() const { return compute_; }
   void set_compute_dtype(DType dtype) { compute_ = dtype; }
   bool gradient_checkpointing = false;
+  // Where a method that starts from a weight's singular values computes them (PiSSA, LoftQ).
+  Device factor_on = Device::cpu;
   bool training = false;  // dropout acts
   // An encoder-decoder lists the encoder's blocks, then the decoder's.
   std::vector<Block>& blocks() { return blocks_; }

@@ -174,6 +174,7 @@ void finetune(CLI::App& app, Options o) {
   LoadedModel loaded = load_model(o.model, load);
   Model& model = *loaded.model;
   model.gradient_checkpointing = o.gradient_checkpointing;
+  model.factor_on = o.device;
   const Tokenizer tokenizer = Tokenizer::load(o.model);
   require(tokenizer.vocab_size() <= model.info().vocab_size,
           "{}: the tokenizer has {} tokens, the model's embedding {}", o.model,

@@ -35,6 +35,29 @@ TEST_CASE("cuda: QLoRA and DoRA on quantized bases equal the CPU's") {
               2);
 }
 
+TEST_CASE("cuda: PiSSA starts from the same singular values, whichever device finds them") {
+  std::vector<std::vector<std::vector<double>>> left;  // W - s B A, of each layer
+  for (const Device device : {Device::cpu, Device::cuda}) {
+    const auto model = tiny_model("llama", DType::f32);
+    model->factor_on = device;
+    const auto method = method_of(
+        "lora",
+        R"({"r": 2, "init_lora_weights": "pissa", "lora_alpha": 2, "target_modules": "all-linear"})");
+    std::vector<std::vector<double>> before, after;
+    const auto read = [&](std::vector<std::vector<double>>& to) {
+      model->visit_linears([&](Linear& linear) {
+        to.push_back(linear.weight().dense(DType::f32).to_vector<double>());
+      });
+    };
+    read(before);
+    method->attach(*model, 1);
+    read(after);
+    CHECK(before != after);
+    left.push_back(after);
+  }
+  check_close(left[1], left[0], 1e-5);
+}
+
 TEST_CASE("cuda: a quantized weight follows what it is multiplied with, and keeps its numbers") {
   const Tensor w = random_tensor({33, 70}, DType::f32, 5);
   const QuantizedWeight weight("w", quantize(w, {.type = "nf4", .double_quant = true}), false);
