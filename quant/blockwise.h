@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/kernels/blockwise.h"
 #include "engine/tensor.h"
 
 namespace lk {
@@ -20,8 +21,6 @@ void check_spec(const QuantSpec& spec, const std::string& where);
 std::vector<std::string> quant_types();
 int bits_of(const QuantSpec& spec);
 
-inline constexpr int64_t kNestedBlock = 256;
-
 struct Quantized {
   QuantSpec spec;
   Shape shape;
@@ -29,7 +28,7 @@ struct Quantized {
   Tensor codes;              // u8 [bytes], of the flattened tensor
   Tensor absmax;             // f32 [blocks], undefined with double_quant, which has instead:
   Tensor absmax_codes;       // u8 [blocks], by the signed dynamic map
-  Tensor nested_absmax;      // f32 [ceil(blocks / 256)]
+  Tensor nested_absmax;      // f32 [ceil(blocks / kNestedBlock)]
   float offset = 0;          // mean of the blocks' factors, subtracted before they were quantized
 
   int64_t numel() const { return shape.numel(); }

@@ -15,6 +15,7 @@ namespace lk {
 namespace {
 
 constexpr int64_t kPanel = 1 << 20;  // elements: 2 MB of bf16
+constexpr int64_t kMostFactors = 2048;
 
 // Rows [row, row + rows) and columns [col, col + cols) of W, restored.
 Tensor restore(const Quantized& w, DType dtype, int64_t row, int64_t rows, int64_t col,
@@ -46,41 +47,36 @@ void put_columns(const Tensor& y, const Tensor& part, int64_t col) {
 
 bool takes_codes(const Tensor& x, const Quantized& w) {
   return x.numel() / w.shape[1] <= kMatvecRows && bits_of(w.spec) == 4 &&
-         w.shape[1] % w.spec.block_size == 0 && x.dtype() != DType::f64;
+         w.shape[1] % w.spec.block_size == 0 && w.shape[1] / w.spec.block_size <= kMostFactors &&
+         x.dtype() != DType::f64;
 }
 
 // A few rows, straight from the codes.
 void multiply_codes(const Tensor& y, const Tensor& x, const Quantized& w, const Tensor& bias) {
   const int64_t in = w.shape[1], out = w.shape[0], rows = x.numel() / in, block = w.spec.block_size;
   const Tensor split = Tensor::empty({rows, in}, DType::f32),
-               c = Tensor::empty({rows, out}, DType::f32);
+               wide = bias.defined() ? bias.to(DType::f32) : Tensor();
   on_float(x.dtype(), [&](auto isa, auto type) {
     using T = decltype(type);
     if constexpr (!std::is_same_v<T, double>) {
       split_pairs(isa, split.data<float>(), x.data<T>(), rows * in);
-      const Codebook4& book = codebook4(w.spec.type);
-      const Matvec4Shape shape{rows, in, block, out};
+      const float *values = codebook4(w.spec.type).values.data(),
+                  *add = wide.defined() ? wide.data<float>() : nullptr;
       parallel_for(out, 1 + (1 << 15) / in, [&](int64_t begin, int64_t end) {
         // Factors for as many rows of W as a small array holds.
-        constexpr int64_t kFactors = 2048;
-        float factors[kFactors];
-        const int64_t blocks = in / block, step = std::max<int64_t>(1, kFactors / blocks);
+        float factors[kMostFactors];
+        const int64_t blocks = in / block, step = std::max<int64_t>(1, kMostFactors / blocks);
         for (int64_t o = begin; o < end; o += step) {
           const int64_t count = std::min(step, end - o);
           block_factors(factors, w, o * blocks, count * blocks);
-          matvec_4bit(isa, c.data<float>() + o, split.data<float>(),
-                      w.codes.data<uint8_t>() + o * in / 2, factors, book.values.data(), count,
-                      shape);
+          const Matrix4Bit some{count,   in,    block, w.codes.data<uint8_t>() + o * in / 2,
+                                factors, values};
+          matvec_4bit(isa, y.data<T>() + o, out, split.data<float>(), rows, some,
+                      add ? add + o : nullptr);
         }
       });
     }
   });
-  if (bias.defined()) {
-    const Tensor b = bias.to(DType::f32);
-    for (int64_t m = 0; m < rows; ++m)
-      for (int64_t o = 0; o < out; ++o) c.data<float>()[m * out + o] += b.data<float>()[o];
-  }
-  convert(y.raw(), y.dtype(), c.raw(), DType::f32, rows * out);
 }
 
 Tensor forward(const Tensor& x, const Quantized& w, const Tensor& bias) {
@@ -92,7 +88,7 @@ Tensor forward(const Tensor& x, const Quantized& w, const Tensor& bias) {
          {.transpose_b = true, .bias = bias.defined() ? &bias : nullptr});
     return y;
   }
-  if (takes_codes(x, w) && in / w.spec.block_size <= 2048) {
+  if (takes_codes(x, w)) {
     multiply_codes(y, x, w, bias);
     return y;
   }

@@ -22,6 +22,21 @@ template <class Isa, class T>
 void dequantize_4bit(Isa, T* y, const uint8_t* packed, const float* absmax, int64_t begin,
                      int64_t n, int64_t block, const Codebook4& book);
 
+// A matrix [out, in] packed in 4-bit blocks that lie within its rows: in is a multiple of block, a
+// power of two from 32 on.
+struct Matrix4Bit {
+  int64_t out, in, block;
+  const uint8_t* packed;  // [out, in / 2]
+  const float* absmax;  // [out, in / block]; null where they are quantized themselves (CUDA alone)
+  const float* values;  // [16], on the host
+  // As restore_factors takes them: codes [out, in / block], nested for 256 of these each.
+  const uint8_t* absmax_codes = nullptr;
+  const float* nested = nullptr;
+  const float* nested_values = nullptr;  // [256], on the host
+  float offset = 0;
+};
+inline constexpr int64_t kNestedBlock = 256;
+
 // codes: [n]. A NaN counts as the lowest code and not in absmax, as in bitsandbytes.
 template <class Isa, class T>
 void quantize_8bit(Isa, uint8_t* codes, float* absmax, const T* x, int64_t n, int64_t block,
