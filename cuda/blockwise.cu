@@ -1,21 +1,11 @@
 // Bound by memory: in 4 bits a thread reads the codes of 16 bytes of the output at a time.
 #include "engine/kernels/blockwise.h"
 
+#include "cuda/codebook_values.h"
 #include "cuda/each.h"
 
 namespace lk {
 namespace {
-
-template <int Count>
-struct Values {  // a code book, as an argument of the launch
-  float at[Count];
-};
-template <int Count, class Array>
-Values<Count> values_of(const Array& from) {
-  Values<Count> v;
-  for (int i = 0; i < Count; ++i) v.at[i] = from[i];
-  return v;
-}
 
 // Elements [begin, begin + n). Packed: begin and block are multiples of kPackSize<T>.
 template <bool Packed, class T>
