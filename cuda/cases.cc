@@ -13,6 +13,7 @@
 #include "engine/kernels/elementwise.h"
 #include "engine/kernels/kl_divergence.h"
 #include "engine/kernels/low_rank_norm.h"
+#include "engine/kernels/matvec_4bit.h"
 #include "engine/kernels/norm.h"
 #include "engine/kernels/optimizer_8bit.h"
 #include "engine/kernels/pointwise.h"
@@ -293,6 +294,50 @@ void add_dequantize(std::vector<KernelCase>& cases, int64_t times) {
        }});
 }
 
+// W [out, 4096] in 4-bit blocks of 64.
+struct Weight4Bit {
+  static constexpr int64_t in = 4096, block = 64;
+  int64_t out;
+  bool nested;
+  int64_t bytes() const {
+    const int64_t blocks = out * in / block;
+    return out * in / 2 + (nested ? blocks + blocks / kNestedBlock * 4 : blocks * 4);
+  }
+  Matrix4Bit make(CaseMemory& m) const {
+    const int64_t blocks = out * in / block;
+    Matrix4Bit w{
+        out, in, block, m.zeros<uint8_t>(out * in / 2), nullptr, codebook4("nf4").values.data()};
+    if (nested) {
+      w.absmax_codes = m.zeros<uint8_t>(blocks);
+      w.nested = m.zeros<float>(blocks / kNestedBlock);
+      w.nested_values = dynamic_map(true).data();
+    } else {
+      w.absmax = m.zeros<float>(blocks);
+    }
+    return w;
+  }
+};
+
+template <class T>
+void add_4bit(std::vector<KernelCase>& cases, int64_t times) {
+  const auto shape = [](int64_t rows, const Weight4Bit& w) {
+    return fmt::format("{} [{}, {}] by [{}, {}]{}", name_of(dtype_of<T>), rows, w.in, w.out, w.in,
+                       w.nested ? ", nested" : "");
+  };
+  for (const bool nested : {false, true})
+    for (const int64_t rows : {1, 4}) {
+      const Weight4Bit weight{2048 * times, nested};
+      cases.push_back({"matvec_4bit", shape(rows, weight),
+                       weight.bytes() + rows * (weight.in + weight.out) * size<T> + weight.out * 4,
+                       [=](Cuda c, CaseMemory& m) {
+                         const T* x = m.zeros<T>(rows * weight.in);
+                         const float* bias = m.zeros<float>(weight.out);
+                         T* y = m.zeros<T>(rows * weight.out);
+                         matvec_4bit(c, y, weight.out, x, rows, weight.make(m), bias);
+                       }});
+    }
+}
+
 // 128 tokens, causal. Each block of 64 queries reads the keys it sees: 1.5 tiles of K and V a head.
 void add_attention(std::vector<KernelCase>& cases, int64_t heads, int64_t d) {
   constexpr int64_t tokens = 128;
@@ -385,6 +430,8 @@ std::vector<KernelCase> kernel_cases(int64_t times) {
   add_optimizers(cases, times);
   add_dequantize<float>(cases, times);
   add_dequantize<bf16>(cases, times);
+  add_4bit<float>(cases, times);
+  add_4bit<bf16>(cases, times);
   return cases;
 }
 
