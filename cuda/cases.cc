@@ -11,6 +11,7 @@
 #include "engine/kernels/convert.h"
 #include "engine/kernels/dropout.h"
 #include "engine/kernels/elementwise.h"
+#include "engine/kernels/gemm_4bit.h"
 #include "engine/kernels/kl_divergence.h"
 #include "engine/kernels/low_rank_norm.h"
 #include "engine/kernels/matvec_4bit.h"
@@ -319,7 +320,7 @@ struct Weight4Bit {
 };
 
 template <class T>
-void add_4bit(std::vector<KernelCase>& cases, int64_t times) {
+void add_matvec_4bit(std::vector<KernelCase>& cases, int64_t times) {
   const auto shape = [](int64_t rows, const Weight4Bit& w) {
     return fmt::format("{} [{}, {}] by [{}, {}]{}", name_of(dtype_of<T>), rows, w.in, w.out, w.in,
                        w.nested ? ", nested" : "");
@@ -336,6 +337,24 @@ void add_4bit(std::vector<KernelCase>& cases, int64_t times) {
                          matvec_4bit(c, y, weight.out, x, rows, weight.make(m), bias);
                        }});
     }
+}
+
+// A block makes 64 columns of y and reads all of x.
+void add_gemm_4bit(std::vector<KernelCase>& cases, int64_t times) {
+  for (const int64_t rows : {16, 64}) {
+    const Weight4Bit weight{256 * times, rows == 64};
+    cases.push_back(
+        {"gemm_4bit",
+         fmt::format("bf16 [{}, {}] by [{}, {}]{}", rows, weight.in, weight.out, weight.in,
+                     weight.nested ? ", nested" : ""),
+         weight.bytes() + rows * (weight.out / 64 * weight.in + weight.out) * 2 + weight.out * 4,
+         [rows, weight](Cuda c) {
+           Memory m;
+           const bf16* x = m.zeros<bf16>(rows * weight.in);
+           const float* bias = m.zeros<float>(weight.out);
+           gemm_4bit(c, m.zeros<bf16>(rows * weight.out), x, rows, weight.make(m), bias);
+         }});
+  }
 }
 
 // 128 tokens, causal. Each block of 64 queries reads the keys it sees: 1.5 tiles of K and V a head.
@@ -430,8 +449,9 @@ std::vector<KernelCase> kernel_cases(int64_t times) {
   add_optimizers(cases, times);
   add_dequantize<float>(cases, times);
   add_dequantize<bf16>(cases, times);
-  add_4bit<float>(cases, times);
-  add_4bit<bf16>(cases, times);
+  add_matvec_4bit<float>(cases, times);
+  add_matvec_4bit<bf16>(cases, times);
+  add_gemm_4bit(cases, times);
   return cases;
 }
 
