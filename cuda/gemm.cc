@@ -85,13 +85,14 @@ Plan make_plan(Library& lib, const Key& key) {
     set(p.product, CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS, s);
     set(p.product, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, type_of(s.c), s);
   }
-  const auto layout = [&](cublasLtMatrixLayout_t& out, DType type, uint64_t rows, uint64_t cols) {
-    check(cublasLtMatrixLayoutCreate(&out, type_of(type), rows, cols, static_cast<int64_t>(rows)),
-          "a matrix", s);
+  const auto layout = [&](cublasLtMatrixLayout_t& out, DType type, uint64_t rows, uint64_t cols,
+                          int64_t step) {
+    const int64_t leading = step > 0 ? step : static_cast<int64_t>(rows);
+    check(cublasLtMatrixLayoutCreate(&out, type_of(type), rows, cols, leading), "a matrix", s);
   };
-  layout(p.b, s.ab, s.transpose_b ? uk : un, s.transpose_b ? un : uk);
-  layout(p.a, s.ab, s.transpose_a ? um : uk, s.transpose_a ? uk : um);
-  layout(p.c, s.c, un, um);
+  layout(p.b, s.ab, s.transpose_b ? uk : un, s.transpose_b ? un : uk, 0);
+  layout(p.a, s.ab, s.transpose_a ? um : uk, s.transpose_a ? uk : um, s.step_a);
+  layout(p.c, s.c, un, um, s.step_c);
 
   cublasLtMatmulPreference_t wish = nullptr;
   check(cublasLtMatmulPreferenceCreate(&wish), "a preference", s);

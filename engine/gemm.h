@@ -18,11 +18,13 @@ struct GemmOptions {
 // Fixed summation order: same bits every time.
 void gemm(const Tensor& c, const Tensor& a, const Tensor& b, const GemmOptions& options = {});
 
-// What a library is asked for: matrices that fill their rows, sums in f32. bias is of c's dtype.
+// What a library is asked for: sums in f32, bias of c's dtype. B fills its rows, A and C may be
+// columns of wider matrices.
 struct GemmShape {
   int64_t m, n, k;
   DType ab, c;
   bool transpose_a, transpose_b, accumulate, has_bias;
+  int64_t step_a = 0, step_c = 0;  // from a stored row to the next; 0: as many as it has columns
   bool operator==(const GemmShape&) const = default;
 };
 // On CUDA (cuda/gemm.cc); bias: [n] or null. f32 is not rounded to TF32.
