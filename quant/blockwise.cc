@@ -171,41 +171,43 @@ void dequantize_range(void* y, DType dtype, const Quantized& q, int64_t begin, i
   }
 }
 
-namespace {
-
-// [blocks] on the device of q.
-Tensor all_factors(Cuda cuda, const Quantized& q) {
-  if (!q.spec.double_quant) return q.absmax;
-  Tensor out = Tensor::empty({q.blocks()}, DType::f32, q.device());
-  restore_factors(cuda, out.data<float>(), q.absmax_codes.data<uint8_t>(),
-                  q.nested_absmax.data<float>(), q.blocks(), kNestedBlock, dynamic_map(true).data(),
-                  q.offset);
-  return out;
-}
-
-Tensor dequantize_on_device(const Quantized& q, DType dtype) {
-  Tensor y = Tensor::empty(q.shape, dtype, q.device());
+void dequantize_on_device(const Tensor& y, const Quantized& q, int64_t begin) {
+  const int64_t n = y.numel(), block = q.spec.block_size, first = begin / block;
+  if (n == 0) return;
   on_float("dequantize", y, [&](auto isa, auto type) {
     using T = decltype(type);
     if constexpr (std::is_same_v<decltype(isa), Cuda>) {
-      const CategoryScope workspace(Category::workspace);
-      const Tensor factors = all_factors(isa, q);
+      const float* absmax = nullptr;  // from block `first` on
+      Tensor restored;
+      if (q.spec.double_quant) {
+        // From the nested block that it lies in.
+        const CategoryScope workspace(Category::workspace);
+        const int64_t from = first / kNestedBlock * kNestedBlock,
+                      count = (begin + n - 1) / block + 1 - from;
+        restored = Tensor::empty({count}, DType::f32, q.device());
+        restore_factors(isa, restored.data<float>(), q.absmax_codes.data<uint8_t>() + from,
+                        q.nested_absmax.data<float>() + from / kNestedBlock, count, kNestedBlock,
+                        dynamic_map(true).data(), q.offset);
+        absmax = restored.data<float>() + (first - from);
+      } else {
+        absmax = q.absmax.data<float>() + first;
+      }
+      const uint8_t* codes = q.codes.data<uint8_t>();
       if (bits_of(q.spec) == 8)
-        dequantize_8bit(isa, y.data<T>(), q.codes.data<uint8_t>(), factors.data<float>(), 0,
-                        q.numel(), q.spec.block_size, int8_steps().values.data());
+        dequantize_8bit(isa, y.data<T>(), codes, absmax, begin, n, block,
+                        int8_steps().values.data());
       else
-        dequantize_4bit(isa, y.data<T>(), q.codes.data<uint8_t>(), factors.data<float>(), 0,
-                        q.numel(), q.spec.block_size, codebook4(q.spec.type));
+        dequantize_4bit(isa, y.data<T>(), codes, absmax, begin, n, block, codebook4(q.spec.type));
     }
   });
-  return y;
 }
 
-}  // namespace
-
 Tensor dequantize(const Quantized& q, DType dtype) {
-  if (q.device() != Device::cpu) return dequantize_on_device(q, dtype);
-  Tensor y = Tensor::empty(q.shape, dtype);
+  Tensor y = Tensor::empty(q.shape, dtype, q.device());
+  if (q.device() != Device::cpu) {
+    dequantize_on_device(y, q, 0);
+    return y;
+  }
   const int64_t n = q.numel(), block = q.spec.block_size;
   parallel_for(q.blocks(), 1 + (1 << 15) / block, [&](int64_t begin, int64_t end) {
     const int64_t from = begin * block, to = std::min(n, end * block);

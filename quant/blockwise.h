@@ -47,6 +47,8 @@ void quantize_factors(Quantized& q);
 
 // y = elements [begin, begin + n) in `dtype` (f32, bf16, f16), in this thread; on the CPU.
 void dequantize_range(void* y, DType dtype, const Quantized& q, int64_t begin, int64_t n);
+// y = elements [begin, begin + y.numel()) on the device of q; in f32 or bf16.
+void dequantize_on_device(const Tensor& y, const Quantized& q, int64_t begin);
 // All of it, by all threads; on the device of q, in f32 or bf16.
 Tensor dequantize(const Quantized& q, DType dtype);
 // out = the factors of blocks [first, first + count).

@@ -10,6 +10,7 @@
 #include "engine/kernels/matvec.h"
 #include "engine/kernels/matvec_4bit.h"
 #include "engine/parallel.h"
+#include "quant/linear_cuda.h"
 
 namespace lk {
 namespace {
@@ -81,13 +82,9 @@ void multiply_codes(const Tensor& y, const Tensor& x, const Quantized& w, const 
 
 Tensor forward(const Tensor& x, const Quantized& w, const Tensor& bias) {
   const int64_t in = w.shape[1], out = w.shape[0], rows = x.numel() / in;
-  Tensor y = Tensor::empty({rows, out}, x.dtype(), x.device());
+  if (x.device() != Device::cpu) return quantized_forward_on_cuda(x, w, bias);
+  Tensor y = Tensor::empty({rows, out}, x.dtype());
   const CategoryScope workspace(Category::workspace);
-  if (x.device() != Device::cpu) {
-    gemm(y, x, dequantize(w, x.dtype()),
-         {.transpose_b = true, .bias = bias.defined() ? &bias : nullptr});
-    return y;
-  }
   if (takes_codes(x, w)) {
     multiply_codes(y, x, w, bias);
     return y;
@@ -106,12 +103,9 @@ Tensor forward(const Tensor& x, const Quantized& w, const Tensor& bias) {
 
 Tensor input_gradient(const Tensor& dy, const Quantized& w, const Shape& x_shape) {
   const int64_t in = w.shape[1], out = w.shape[0];
-  Tensor dx = Tensor::empty(x_shape, dy.dtype(), dy.device());
+  if (dy.device() != Device::cpu) return quantized_input_gradient_on_cuda(dy, w, x_shape);
+  Tensor dx = Tensor::empty(x_shape, dy.dtype());
   const CategoryScope workspace(Category::workspace);
-  if (dy.device() != Device::cpu) {
-    gemm(dx, dy, dequantize(w, dy.dtype()));
-    return dx;
-  }
   const int64_t block = w.spec.block_size;
   const int64_t step = std::min(in, std::max<int64_t>(1, kPanel / out / block) * block);
   for (int64_t i = 0; i < in; i += step) {

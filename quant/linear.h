@@ -9,10 +9,10 @@
 
 namespace lk {
 
-// x: [T, in] in f32, bf16 or f64; w: [out, in]; bias: [out] or undefined. On the
-// CPU W is never whole in memory: a panel that fits the cache is restored in x's dtype and
-// multiplied, then the next; a few rows of x are multiplied with the codes directly. On a device it
-// is restored for the one product. The gradient with respect to x restores W again; W has none.
+// x: [T, in] in f32, bf16 or f64; w: [out, in]; bias: [out] or undefined. W is never whole in
+// memory: a panel is restored in x's dtype and multiplied, then the next; on the CPU it fits the
+// cache. A few rows of x are multiplied with the 4-bit codes directly; on a device, some tens too
+// (quant/linear_cuda.h). The gradient with respect to x restores W again; W has none.
 Var quantized_linear(const Var& x, const std::shared_ptr<const Quantized>& w, const Var& bias);
 
 }  // namespace lk
