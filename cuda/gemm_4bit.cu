@@ -89,12 +89,14 @@ __global__ void __launch_bounds__(kThreads, 2)
     for (int t = 0; t < 4; ++t) {
       uint32_t a[2][4];
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
+      for (int i = 0; i < 2; ++i) {
+        float value[8];
+        book.look_up(value, own.codes[i].at[t]);
 #pragma unroll
         for (int k = 0; k < 8; k += 2)
           a[k / 4][k / 2 % 2 * 2 + i] =
-              pack_bf16(book.value(own.codes[i].at[t], k) * own.factor[i],
-                        book.value(own.codes[i].at[t], k + 1) * own.factor[i]);
+              pack_bf16(value[k] * own.factor[i], value[k + 1] * own.factor[i]);
+      }
       const bf16* units = from + (g * kUnits + place(g, q, t)) * 8;
 #pragma unroll
       for (int tile = 0; tile < Tiles; ++tile) {

@@ -184,6 +184,15 @@ __device__ __forceinline__ uint32_t pack_bf16(float low, float high) {
 #endif
 }
 
+// Byte k of a word, in one instruction.
+__device__ __forceinline__ uint32_t byte_of(uint32_t word, int k) {
+#if defined(__CUDA_ARCH__)
+  return __byte_perm(word, 0, 0x4440u + static_cast<unsigned>(k));
+#else
+  return word >> 8 * k & 0xffu;
+#endif
+}
+
 // d [16, 8] += a [16, 16] b [16, 8], by a warp: bf16 operands, f32 sums. The lanes' elements: PTX
 // ISA, "Matrix fragments for mma.m16n8k16 with floating point type".
 __device__ __forceinline__ void mma_16x8x16(float (&d)[4], const uint32_t (&a)[4],

@@ -1,7 +1,8 @@
 // A warp makes R numbers of each row of y: its lanes walk over R rows of W, 32 codes at a time,
 // with the next ones on their way. x lies in shared memory, in the order in which lanes read it,
 // for all rows of W that the block makes. Bound by memory, narrowly: of an H100's 3.35 TB/s a
-// multiprocessor gets 26 weights a cycle (of 4.5 bits), and shared memory looks up 32.
+// multiprocessor gets 26 weights a cycle (of 4.5 bits each); with R = 4 and a row of bf16 it issues
+// 128 / 5.2 = 25, and shared memory looks up 32.
 #include "engine/kernels/matvec_4bit.h"
 
 #include <algorithm>
@@ -46,15 +47,33 @@ __device__ __forceinline__ void stage(Pack<T>* to, int chunks, const T* x, int64
     }
 }
 
+template <class T>
+__device__ __forceinline__ void widen(float (&value)[kPackSize<T>], const Pack<T>& pack) {
+  if constexpr (sizeof(T) == 2) {  // an instruction each, which conversions one by one are not
+    const auto pairs = __builtin_bit_cast(Pack<uint32_t>, pack);
+#pragma unroll
+    for (int k = 0; k < 4; ++k) {
+      value[2 * k] = __builtin_bit_cast(float, pairs.at[k] << 16);
+      value[2 * k + 1] = __builtin_bit_cast(float, pairs.at[k] & 0xffff0000u);
+    }
+  } else {
+#pragma unroll
+    for (int k = 0; k < 4; ++k) value[k] = pack.at[k];
+  }
+}
+
 template <int R>
 struct Weights {  // of a lane, in R rows
   Pack<uint32_t> codes[R];
   float factor[R];
 };
 
+template <int M, int R>
+constexpr int kBlocks = M* R <= 2 ? 2 : 1;  // of a multiprocessor: 64 or 128 registers
+
 // slice: columns of x that shared memory holds at a time, whole chunks.
 template <class T, int M, int R>
-__global__ void __launch_bounds__(kThreads, M == 1 ? 2 : 1)
+__global__ void __launch_bounds__(kThreads, kBlocks<M, R>)
     matvec_4bit_kernel(T* y, int64_t ldy, const T* x, bool aligned, DeviceMatrix4Bit w,
                        const float* bias, int slice) {
   constexpr int N = kPackSize<T>;
@@ -96,21 +115,18 @@ __global__ void __launch_bounds__(kThreads, M == 1 ? 2 : 1)
         for (int word = 0; word < 4; ++word) {
           float weight[R][8];
 #pragma unroll
-          for (int r = 0; r < R; ++r)
-#pragma unroll
-            for (int k = 0; k < 8; ++k) weight[r][k] = book.value(own.codes[r].at[word], k);
+          for (int r = 0; r < R; ++r) book.look_up(weight[r], own.codes[r].at[word]);
 #pragma unroll
           for (int m = 0; m < M; ++m)
 #pragma unroll
             for (int half = 0; half < 8 / N; ++half) {
-              const Pack<T> pack = load128(reinterpret_cast<const T*>(
-                  from + m * chunks * kChunkPacks<T> + (word * (8 / N) + half) * kStep<T>));
+              float v[N];
+              widen<T>(v, load128(reinterpret_cast<const T*>(from + m * chunks * kChunkPacks<T> +
+                                                             (word * (8 / N) + half) * kStep<T>)));
 #pragma unroll
-              for (int k = 0; k < N; ++k) {
-                const float v = static_cast<float>(pack.at[k]);
+              for (int k = 0; k < N; ++k)
 #pragma unroll
-                for (int r = 0; r < R; ++r) part[m][r] += weight[r][half * N + k] * v;
-              }
+                for (int r = 0; r < R; ++r) part[m][r] += weight[r][half * N + k] * v[k];
             }
         }
 #pragma unroll
@@ -133,21 +149,28 @@ __global__ void __launch_bounds__(kThreads, M == 1 ? 2 : 1)
   }
 }
 
-template <class T, int M>
+template <int M, int R, class T>
 void launch_rows(Cuda cuda, T* y, int64_t ldy, const T* x, const Matrix4Bit& w, const float* bias) {
-  // Several rows of W share what a lane reads of x, as many as registers hold and if all warps
-  // still have some.
-  constexpr int R = M == 1 || M * sizeof(T) > 12 ? 2 : 4;
-  const bool many = w.out >= int64_t{R} * kWarps * multiprocessors();
   constexpr int64_t kRowBytes = M * kChunkPacks<T> * 16;  // of a chunk
   const int64_t chunks = std::clamp<int64_t>((w.in + kChunk - 1) / kChunk, 1,
                                              static_cast<int64_t>(kMostShared) / kRowBytes);
-  const auto kernel = many ? matvec_4bit_kernel<T, M, R> : matvec_4bit_kernel<T, M, 1>;
-  const int64_t rows = kWarps * (many ? R : 1);
+  const auto kernel = matvec_4bit_kernel<T, M, R>;
   const auto shared = static_cast<size_t>(chunks * kRowBytes);
   allow_shared_memory(kernel, shared);
-  launch(kernel, grid_for((w.out + rows - 1) / rows, M == 1 ? 2 : 1), kThreads, shared, cuda.stream,
-         y, ldy, x, aligned_16(x), DeviceMatrix4Bit(w), bias, static_cast<int>(chunks * kChunk));
+  launch(kernel, grid_for((w.out + kWarps * R - 1) / (kWarps * R), kBlocks<M, R>), kThreads, shared,
+         cuda.stream, y, ldy, x, aligned_16(x), DeviceMatrix4Bit(w), bias,
+         static_cast<int>(chunks * kChunk));
+}
+
+template <int M, class T>
+void launch_for(Cuda cuda, T* y, int64_t ldy, const T* x, const Matrix4Bit& w, const float* bias) {
+  // Several rows of W share what a lane reads of x and decodes of addresses: as many as registers
+  // hold and leave work for 7 of 8 warps.
+  const int64_t each = w.out * 8 / 7 / (kWarps * multiprocessors());
+  constexpr int kMost = M * sizeof(T) > 12 ? 2 : 4;
+  if (each >= kMost) return launch_rows<M, kMost>(cuda, y, ldy, x, w, bias);
+  if (M == 1 && each >= 2) return launch_rows < M, M == 1 ? 2 : 1 > (cuda, y, ldy, x, w, bias);
+  launch_rows<M, 1>(cuda, y, ldy, x, w, bias);
 }
 
 }  // namespace
@@ -157,10 +180,10 @@ void matvec_4bit(Isa cuda, T* y, int64_t ldy, const X* x, int64_t rows, const Ma
                  const float* bias) {
   invariant(rows <= kMatvecRows, "matvec_4bit: {} rows", rows);
   if (rows == 0 || w.out == 0) return;
-  if (rows == 1) return launch_rows<T, 1>(cuda, y, ldy, x, w, bias);
-  if (rows == 2) return launch_rows<T, 2>(cuda, y, ldy, x, w, bias);
-  if (rows == 3) return launch_rows<T, 3>(cuda, y, ldy, x, w, bias);
-  launch_rows<T, 4>(cuda, y, ldy, x, w, bias);
+  if (rows == 1) return launch_for<1>(cuda, y, ldy, x, w, bias);
+  if (rows == 2) return launch_for<2>(cuda, y, ldy, x, w, bias);
+  if (rows == 3) return launch_for<3>(cuda, y, ldy, x, w, bias);
+  launch_for<4>(cuda, y, ldy, x, w, bias);
 }
 
 template void matvec_4bit(Cuda, float*, int64_t, const float*, int64_t, const Matrix4Bit&,

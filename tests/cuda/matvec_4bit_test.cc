@@ -37,6 +37,7 @@ TEST_CASE("cuda matvec_4bit equals the CPU's") {
   compare({33, 1088, 64, false}, 2, true);  // lanes without a piece in the second chunk
   compare({17, 2048, 128, true}, 3, false);
   compare({70, 4096, 4096, false}, 4, true);
+  compare({150, 96, 32, false}, 1, false);
   compare({301, 128, 64, true}, 1, true);  // several rows of W for each warp, and a rest
   compare({301, 128, 128, false}, 2, false);
   compare({301, 64, 32, true}, 3, true);
