@@ -339,21 +339,22 @@ void add_matvec_4bit(std::vector<KernelCase>& cases, int64_t times) {
     }
 }
 
-// A block makes 64 columns of y and reads all of x.
+// A block makes 64 columns of y and reads all of x. With 64 columns in all, four blocks take a part
+// of the sums each, which are written and read.
 void add_gemm_4bit(std::vector<KernelCase>& cases, int64_t times) {
-  for (const int64_t rows : {16, 64}) {
-    const Weight4Bit weight{256 * times, rows == 64};
-    cases.push_back(
-        {"gemm_4bit",
-         fmt::format("bf16 [{}, {}] by [{}, {}]{}", rows, weight.in, weight.out, weight.in,
-                     weight.nested ? ", nested" : ""),
-         weight.bytes() + rows * (weight.out / 64 * weight.in + weight.out) * 2 + weight.out * 4,
-         [rows, weight](Cuda c) {
-           Memory m;
-           const bf16* x = m.zeros<bf16>(rows * weight.in);
-           const float* bias = m.zeros<float>(weight.out);
-           gemm_4bit(c, m.zeros<bf16>(rows * weight.out), x, rows, weight.make(m), bias);
-         }});
+  for (const auto& [rows, weight] :
+       {std::pair{16, Weight4Bit{256 * times, false}}, {64, {256 * times, true}}, {64, {64, true}}}) {
+    const int64_t n = rows * weight.out, parts = weight.out == 64 ? 4 : 0;
+    cases.push_back({"gemm_4bit",
+                     fmt::format("bf16 [{}, {}] by [{}, {}]{}", rows, weight.in, weight.out,
+                                 weight.in, weight.nested ? ", nested" : ""),
+                     weight.bytes() + rows * weight.out / 64 * weight.in * 2 + n * 2 +
+                         weight.out * 4 + parts * n * 8,
+                     [rows = rows, weight = weight, n](Cuda c, CaseMemory& m) {
+                       const bf16* x = m.zeros<bf16>(rows * weight.in);
+                       const float* bias = m.zeros<float>(weight.out);
+                       gemm_4bit(c, m.zeros<bf16>(n), x, rows, weight.make(m), bias);
+                     }});
   }
 }
 

@@ -2,10 +2,14 @@
 // any order, so that a lane's elements of 8 products of 16 columns are 32 neighbouring codes of a
 // row, which it reads with one access, looks up and rounds in place. x comes through shared memory
 // (cp.async, two stages) in an order to match. A block has 64 rows of W and 8 Tiles rows of x; its
-// two halves take every other 128 columns each and add up at the end.
+// two halves take every other 128 columns each and add up at the end. Where that makes fewer blocks
+// than run at a time, columns are split among several, whose sums a second kernel adds up.
 #include "engine/kernels/gemm_4bit.h"
 
+#include <algorithm>
+
 #include "cuda/matrix_4bit.h"
+#include "cuda/workspace.h"
 
 namespace lk {
 namespace {
@@ -35,10 +39,11 @@ struct Codes {  // of a lane: its piece in the rows g and g + 8 of its warp
   float factor[2];
 };
 
-template <int Tiles>
+// Block z makes its part of the sums: y [z, rows, w.out], over `columns` of them.
+template <int Tiles, class Out>
 __global__ void __launch_bounds__(kThreads, 2)
-    gemm_4bit_kernel(bf16* y, const bf16* x, int64_t rows, DeviceMatrix4Bit w, const float* bias,
-                     bool packed) {
+    gemm_4bit_kernel(Out* y, const bf16* x, int64_t rows, DeviceMatrix4Bit w, const float* bias,
+                     int columns, bool packed) {
   __shared__ Codebooks book;
   book.load(w);
   bf16* staged = dynamic_shared<bf16>();
@@ -46,13 +51,16 @@ __global__ void __launch_bounds__(kThreads, 2)
             q = lane % 4, half = thread / (kWarpsOut * kWarp), warp = thread / kWarp % kWarpsOut;
   const int64_t in = w.pieces * kPiece, first = static_cast<int64_t>(blockIdx.y) * 8 * Tiles,
                 top = static_cast<int64_t>(blockIdx.x) * kOut;
+  const int start = static_cast<int>(blockIdx.z) * columns,
+            end = in - start < columns ? static_cast<int>(in) : start + columns;
+  y += blockIdx.z * rows * w.out;
 
   const auto copy_step = [&](int to_stage, int begin) {
     bf16* to = staged + to_stage * kStageUnits<Tiles> * 8;
     for (int u = thread; u < kStageUnits<Tiles>; u += kThreads) {
       const int unit = u % kUnits, row = u / kUnits % (8 * Tiles), part = u / kUnits / (8 * Tiles);
       const int column = begin + part * kColumns + unit * 8;
-      const bool valid = first + row < rows && column < in;
+      const bool valid = first + row < rows && column < end;
       const int at = (part * 8 * Tiles + row) * kUnits + place(row, unit / 4, unit % 4);
       copy_async_16(to + at * 8, valid ? x + (first + row) * in + column : x, valid);
     }
@@ -65,20 +73,20 @@ __global__ void __launch_bounds__(kThreads, 2)
       const int64_t row = top + warp * 16 + g + 8 * i;
       fresh.codes[i] = {};
       fresh.factor[i] = 0;
-      if (piece < w.pieces && row < w.out) {
+      if (piece * kPiece < end && row < w.out) {
         fresh.codes[i] = load_piece(w, row, piece);
         fresh.factor[i] = book.factor(w, row, piece);
       }
     }
   };
 
-  copy_step(0, 0);
+  copy_step(0, start);
   __syncthreads();  // the code books
   Codes next;
-  fetch(next, 0);
+  fetch(next, start);
   float sum[Tiles][4] = {};
   int stage = 0;
-  for (int begin = 0; begin < in; begin += kStep, stage ^= 1) {
+  for (int begin = start; begin < end; begin += kStep, stage ^= 1) {
     copy_step(stage ^ 1, begin + kStep);
     const Codes own = next;
     fetch(next, begin + kStep);
@@ -123,13 +131,13 @@ __global__ void __launch_bounds__(kThreads, 2)
     if (first + row >= rows) break;
     const Pack<float> one = load128(sums + row * kPitch + column),
                       other = load128(sums + (8 * Tiles + row) * kPitch + column);
-    bf16* to = y + (first + row) * w.out + top + column;
-    Elements<bf16, 4> result;
+    Out* to = y + (first + row) * w.out + top + column;
+    Elements<Out, 4> result;
 #pragma unroll
     for (int k = 0; k < 4; ++k) {
       const float total = one.at[k] + other.at[k];
       const bool add = bias && top + column + k < w.out;
-      result.at[k] = bf16(add ? total + bias[top + column + k] : total);
+      result.at[k] = Out(add ? total + bias[top + column + k] : total);
     }
     if (packed && top + column < w.out) {
       store<4>(to, result);
@@ -141,16 +149,46 @@ __global__ void __launch_bounds__(kThreads, 2)
   }
 }
 
+__global__ void __launch_bounds__(kEachThreads)
+    add_parts_kernel(bf16* y, const float* parts, const float* bias, int64_t n, int64_t out,
+                     int count) {
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * kEachThreads;
+  for (int64_t i = static_cast<int64_t>(blockIdx.x) * kEachThreads + threadIdx.x; i < n;
+       i += stride) {
+    float total = 0;
+    for (int p = 0; p < count; ++p) total += parts[p * n + i];
+    y[i] = bf16(bias ? total + bias[i % out] : total);
+  }
+}
+
+template <int Tiles, class Out>
+void launch_parts(Cuda cuda, Out* y, const bf16* x, int64_t rows, const Matrix4Bit& w,
+                  const float* bias, dim3 grid, int64_t columns) {
+  const auto kernel = gemm_4bit_kernel<Tiles, Out>;
+  const bool packed = w.out % 4 == 0 && aligned_16(y);
+  allow_shared_memory(kernel, kShared<Tiles>);
+  launch(kernel, grid, kThreads, kShared<Tiles>, cuda.stream, y, x, rows, DeviceMatrix4Bit(w), bias,
+         static_cast<int>(columns), packed);
+}
+
 template <int Tiles>
 void launch_tiles(Cuda cuda, bf16* y, const bf16* x, int64_t rows, const Matrix4Bit& w,
                   const float* bias) {
-  const auto kernel = gemm_4bit_kernel<Tiles>;
-  const bool packed = w.out % 4 == 0 && reinterpret_cast<uintptr_t>(y) % 8 == 0;
-  allow_shared_memory(kernel, kShared<Tiles>);
-  launch(kernel,
-         dim3(static_cast<unsigned>((w.out + kOut - 1) / kOut),
-              static_cast<unsigned>((rows + 8 * Tiles - 1) / (8 * Tiles))),
-         kThreads, kShared<Tiles>, cuda.stream, y, x, rows, DeviceMatrix4Bit(w), bias, packed);
+  constexpr int64_t kLeastSteps = 4;  // of a part: less is not worth the sums it writes
+  const int64_t across = (w.out + kOut - 1) / kOut, down = (rows + 8 * Tiles - 1) / (8 * Tiles),
+                steps = std::max<int64_t>((w.in + kStep - 1) / kStep, 1),
+                wish = std::clamp<int64_t>(multiprocessors() / (across * down), 1,
+                                           std::max<int64_t>(steps / kLeastSteps, 1)),
+                steps_each = (steps + wish - 1) / wish,
+                parts = (steps + steps_each - 1) / steps_each;
+  const dim3 grid(static_cast<unsigned>(across), static_cast<unsigned>(down),
+                  static_cast<unsigned>(parts));
+  if (parts == 1) return launch_parts<Tiles>(cuda, y, x, rows, w, bias, grid, steps_each * kStep);
+  const int64_t n = rows * w.out;
+  const Workspace<float> sums(cuda, parts * n);
+  launch_parts<Tiles>(cuda, sums.data(), x, rows, w, nullptr, grid, steps_each * kStep);
+  launch(add_parts_kernel, grid_for_threads(n), kEachThreads, 0, cuda.stream, y,
+         static_cast<const float*>(sums.data()), bias, n, w.out, static_cast<int>(parts));
 }
 
 }  // namespace

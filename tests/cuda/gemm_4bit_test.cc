@@ -48,6 +48,8 @@ TEST_CASE("cuda gemm_4bit equals a product of doubles") {
     compare({65, 416, 32, true}, rows, true);
   compare({63, 1024, 128, false}, 16, false);
   compare({128, 640, 64, true}, 32, true);
+  compare({70, 2144, 32, true}, 33, true);  // columns in two parts, of 5 and 4 steps
+  compare({33, 4064, 32, false}, 5, false);
   compare({196, 4096, 4096, false}, 50, false);
 }
 
