@@ -87,11 +87,11 @@ __global__ void __launch_bounds__(kThreads, 2)
   float sum[Tiles][4] = {};
   int stage = 0;
   for (int begin = start; begin < end; begin += kStep, stage ^= 1) {
+    copy_wait<0>();
+    __syncthreads();  // x is there, and nobody reads the other stage any more
     copy_step(stage ^ 1, begin + kStep);
     const Codes own = next;
     fetch(next, begin + kStep);
-    copy_wait<1>();
-    __syncthreads();
     const bf16* from = staged + (stage * kHalves + half) * 8 * Tiles * kUnits * 8;
 #pragma unroll
     for (int t = 0; t < 4; ++t) {
@@ -113,7 +113,6 @@ __global__ void __launch_bounds__(kThreads, 2)
         mma_16x8x16(sum[tile], a[1], {b.at[2], b.at[3]});
       }
     }
-    __syncthreads();
   }
 
   copy_wait<0>();
