@@ -40,6 +40,9 @@ struct DeviceMatrix4Bit {
             "4-bit product: rows of {} in blocks of {}: expected whole blocks of a power of two "
             "from 32 on, at a multiple of 16 bytes",
             w.in, w.block);
+    constexpr int64_t kMost = 1 << 30;  // kernels count in 32 bits
+    require(w.out < kMost && w.in < kMost,
+            "4-bit product: [{}, {}] has more than {} rows or columns", w.out, w.in, kMost);
     if (!w.absmax) nested_values = values_of<256>(w.nested_values);
   }
 };

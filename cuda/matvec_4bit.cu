@@ -1,8 +1,8 @@
 // A warp makes R numbers of each row of y: its lanes walk over R rows of W, 32 codes at a time,
 // with the next ones on their way. x lies in shared memory, in the order in which lanes read it,
 // for all rows of W that the block makes. Bound by memory, narrowly: of an H100's 3.35 TB/s a
-// multiprocessor gets 26 weights a cycle (of 4.5 bits each); with R = 4 and a row of bf16 it issues
-// 128 / 5.2 = 25, and shared memory looks up 32.
+// multiprocessor gets 26 weights a cycle (of 4.5 bits each); with R = 4 and one row of bf16 it
+// issues 4.9 instructions for each, which is as many, and shared memory looks up 32.
 #include "engine/kernels/matvec_4bit.h"
 
 #include <algorithm>
@@ -69,7 +69,7 @@ struct Weights {  // of a lane, in R rows
 };
 
 template <int M, int R>
-constexpr int kBlocks = M* R <= 2 ? 2 : 1;  // of a multiprocessor: 64 or 128 registers
+constexpr int kBlocks = M* R == 1 ? 2 : 1;  // of a multiprocessor: 64 or 128 registers
 
 // slice: columns of x that shared memory holds at a time, whole chunks.
 template <class T, int M, int R>
@@ -81,29 +81,33 @@ __global__ void __launch_bounds__(kThreads, kBlocks<M, R>)
   book.load(w);
   Pack<T>* staged = dynamic_shared<Pack<T>>();
   const int lane = static_cast<int>(threadIdx.x) % kWarp, chunks = slice / kChunk;
-  const int64_t in = w.pieces * kPiece, step = static_cast<int64_t>(gridDim.x) * kWarps * R;
+  // Blocks take turns, so that what is left for some warps is spread over all multiprocessors.
+  const int in = static_cast<int>(w.pieces) * kPiece, out = static_cast<int>(w.out),
+            warps = static_cast<int>(gridDim.x) * kWarps,
+            warp = static_cast<int>(threadIdx.x) / kWarp * static_cast<int>(gridDim.x) +
+                   static_cast<int>(blockIdx.x);
   bool fresh = true;
-  for (int64_t top = static_cast<int64_t>(blockIdx.x) * kWarps * R; top < w.out; top += step) {
-    const int64_t row = top + static_cast<int64_t>(threadIdx.x) / kWarp * R;
-    const auto fetch = [&](Weights<R>& next, int64_t piece) {
+  for (int top = 0; top * R < out; top += warps) {
+    const int row = (top + warp) * R;
+    const auto fetch = [&](Weights<R>& next, int piece) {
 #pragma unroll
       for (int r = 0; r < R; ++r) {
-        const int64_t o = row + r < w.out ? row + r : w.out - 1;
+        const int o = row + r < out ? row + r : out - 1;
         next.codes[r] = load_piece(w, o, piece);
         next.factor[r] = book.factor(w, o, piece);
       }
     };
     float acc[M][R] = {};
-    for (int64_t begin = 0; begin < in; begin += slice) {
-      const int width = in - begin < slice ? static_cast<int>(in - begin) : slice;
+    for (int begin = 0; begin < in; begin += slice) {
+      const int width = in - begin < slice ? in - begin : slice;
       if (fresh || slice < in) {
         __syncthreads();
         stage<T, M>(staged, chunks, x + begin, in, width, aligned);
         __syncthreads();
         fresh = false;
       }
-      const int64_t end = (begin + width) / kPiece;
-      int64_t piece = begin / kPiece + lane;
+      const int end = row < out ? (begin + width) / kPiece : 0;
+      int piece = begin / kPiece + lane;
       Weights<R> next;
       if (piece < end) fetch(next, piece);
       const Pack<T>* from = staged + lane;
@@ -143,7 +147,7 @@ __global__ void __launch_bounds__(kThreads, kBlocks<M, R>)
         const float total = warp_reduce(acc[m][r], Sum{});
         if (lane == r) mine = total;
       }
-      if (lane < R && row + lane < w.out)
+      if (lane < R && row + lane < out)
         y[m * ldy + row + lane] = T(bias ? mine + bias[row + lane] : mine);
     }
   }
@@ -167,7 +171,7 @@ void launch_for(Cuda cuda, T* y, int64_t ldy, const T* x, const Matrix4Bit& w, c
   // Several rows of W share what a lane reads of x and decodes of addresses: as many as registers
   // hold and leave work for 7 of 8 warps.
   const int64_t each = w.out * 8 / 7 / (kWarps * multiprocessors());
-  constexpr int kMost = M * sizeof(T) > 12 ? 2 : 4;
+  constexpr int kMost = M == 4 ? 2 : 4;
   if (each >= kMost) return launch_rows<M, kMost>(cuda, y, ldy, x, w, bias);
   if (M == 1 && each >= 2) return launch_rows < M, M == 1 ? 2 : 1 > (cuda, y, ldy, x, w, bias);
   launch_rows<M, 1>(cuda, y, ldy, x, w, bias);
