@@ -26,28 +26,28 @@ Matrix4Bit matrix_of(const Quantized& w) {
   return m;
 }
 
-// Whether it was multiplied with the codes.
-bool multiply_codes(const Tensor& y, const Tensor& x, const Quantized& w, const Tensor& bias) {
-  const int64_t rows = x.numel() / w.shape[1];
-  if (bits_of(w.spec) != 4 || w.shape[1] % w.spec.block_size != 0 || rows > kCudaFusedRows)
-    return false;
-  bool done = false;
+// As many rows of x as the kernels that read codes take.
+int64_t rows_for_codes(const Tensor& x, const Quantized& w) {
+  if (bits_of(w.spec) != 4 || w.shape[1] % w.spec.block_size != 0) return 0;
+  const KernelScope scope("quantized_linear", x.device());
+  const bool aligned = reinterpret_cast<uintptr_t>(x.raw()) % 16 == 0;
+  return x.dtype() == DType::bf16 && aligned ? kCudaFusedRows : kMatvecRows;
+}
+
+void multiply_codes(const Tensor& y, const Tensor& x, const Quantized& w, const Tensor& bias) {
+  const int64_t rows = y.dim(0), out = y.dim(1);
   const Tensor wide = bias.defined() ? bias.to(DType::f32) : Tensor();
   on_float("quantized_linear", x, [&](auto isa, auto type) {
     using T = decltype(type);
     if constexpr (std::is_same_v<decltype(isa), Cuda>) {
       const T* from = x.data<T>();
       const float* add = wide.defined() ? wide.data<float>() : nullptr;
-      const bool aligned = reinterpret_cast<uintptr_t>(from) % 16 == 0;
-      done = rows <= kMatvecRows || (std::is_same_v<T, bf16> && aligned);
       if (rows <= kMatvecRows)
-        matvec_4bit(isa, y.data<T>(), w.shape[0], from, rows, matrix_of(w), add);
-      else if constexpr (std::is_same_v<T, bf16>) {
-        if (aligned) gemm_4bit(isa, y.data<T>(), from, rows, matrix_of(w), add);
-      }
+        matvec_4bit(isa, y.data<T>(), out, from, rows, matrix_of(w), add);
+      else if constexpr (std::is_same_v<T, bf16>)
+        gemm_4bit(isa, y.data<T>(), from, rows, matrix_of(w), add);
     }
   });
-  return done;
 }
 
 // Rows of a panel: in whole warps, so that all panels are aligned, and panels about as large as
@@ -94,7 +94,11 @@ Tensor quantized_forward_on_cuda(const Tensor& x, const Quantized& w, const Tens
   const int64_t in = w.shape[1], out = w.shape[0], rows = x.numel() / in;
   Tensor y = Tensor::empty({rows, out}, x.dtype(), x.device());
   const CategoryScope workspace(Category::workspace);
-  if (y.numel() == 0 || multiply_codes(y, x, w, bias)) return y;
+  if (y.numel() == 0) return y;
+  if (rows <= rows_for_codes(x, w)) {
+    multiply_codes(y, x, w, bias);
+    return y;
+  }
   const Tensor like_y = bias.defined() ? bias.to(y.dtype()) : Tensor();
   const int64_t step = panel_rows(w, x.dtype(), panel_bytes);
   each_panel(w, x.dtype(), step, [&](int64_t o, const Tensor& panel) {

@@ -124,10 +124,24 @@ TEST_CASE("cuda quantized_linear: few rows restore nothing") {
       CHECK(none.products == 0);
       CHECK(none.bytes == 0);
     }
+    // One more takes a panel.
     const Cost whole = cost(dtype, most + 1);
     CHECK(whole.products == 1);
     CHECK(whole.bytes >= 70 * 128 * size_of(dtype));
   }
+}
+
+TEST_CASE("cuda quantized_linear: x at an odd address, and dtypes that no kernel has") {
+  const Quantized host = quantize(random_tensor({40, 64}, DType::f32, 1, 0.1), {"nf4", 64, false});
+  const Quantized w = host.to(Device::cuda);
+  const Tensor flat = random_tensor({9 * 64 + 1}, DType::bf16, 2).to(Device::cuda);
+  const Tensor odd = flat.rows(1, 9 * 64 + 1).view({9, 64});
+  const Tensor y = quantized_forward_on_cuda(odd, w, {}),
+               same = quantized_forward_on_cuda(odd.clone(), w, {});
+  check_close({y.to_vector<double>()}, {same.to_vector<double>()}, 1e-2);
+  CHECK(error_of([&] {
+          quantized_forward_on_cuda(Tensor::zeros({1, 64}, DType::f64, Device::cuda), w, {});
+        }).find("f32 or bf16, not in f64") != std::string::npos);
 }
 
 }  // namespace
