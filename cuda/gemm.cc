@@ -44,6 +44,7 @@ struct KeyHash {
     const GemmShape& s = q.shape;
     for (const uint64_t v :
          {static_cast<uint64_t>(s.m), static_cast<uint64_t>(s.n), static_cast<uint64_t>(s.k),
+          static_cast<uint64_t>(s.step_a), static_cast<uint64_t>(s.step_c),
           uint64_t{q.alignment} << 16 | static_cast<uint64_t>(s.ab) << 12 |
               static_cast<uint64_t>(s.c) << 8 | uint64_t{s.transpose_a} << 3 |
               uint64_t{s.transpose_b} << 2 | uint64_t{s.accumulate} << 1 | uint64_t{s.has_bias}})
