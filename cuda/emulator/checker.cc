@@ -149,7 +149,7 @@ void check_words(const Space& space, bool shared, uintptr_t address, int bytes, 
 const char* name_of(Fault fault) {
   constexpr const char* names[] = {"out of bounds", "use after free", "uninitialised read",
                                    "misaligned",    "race",           "barrier",
-                                   "inactive lane"};
+                                   "inactive lane", "in flight"};
   return names[static_cast<size_t>(fault)];
 }
 
@@ -185,6 +185,14 @@ void report(Fault fault, uint32_t site, uint32_t other_site, const Thread& threa
       r.index.clear();
     }
   });
+}
+
+void report_host(Fault fault, const std::string& what) {
+  const std::string text = std::string(name_of(fault)) + ": " + what;
+  if (reports().wanted)
+    reports().all.push_back({fault, {}, {}, {}, {}, {}, text, 1});
+  else
+    std::fprintf(stderr, "%s\n", text.c_str());
 }
 
 bool checking() { return reports().wanted; }

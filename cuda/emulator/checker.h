@@ -25,6 +25,9 @@ void report_inactive_source(const Thread& thread, int lane);
 void report(Fault fault, uint32_t site, uint32_t other_site, const Thread& thread,
             const std::string& what);
 
+// The host's fault, outside of kernels.
+void report_host(Fault fault, const std::string& what);
+
 inline constexpr uint32_t kNoSite = 0;
 uint32_t site_number(const void* site);
 

@@ -19,8 +19,17 @@ void set_order(uint64_t seed);
 struct Machine {
   int devices = 1, major = 9, minor = 0;  // compute capability
   size_t bytes = size_t{16} << 30;        // of device memory
+  size_t host_bytes = size_t{64} << 30;   // that pinned and managed memory may take together
+  bool concurrent_managed = true;         // managed memory can be advised and prefetched
 };
 Machine& machine();
+
+// Copies between host and device, by what the host's side was.
+struct Copies {
+  int64_t pinned = 0, pageable = 0;  // since the program began
+  int64_t in_flight = 0;             // asynchronous ones that nobody has waited for
+};
+Copies copies();
 
 enum class Fault : uint8_t {
   out_of_bounds,
@@ -30,6 +39,7 @@ enum class Fault : uint8_t {
   race,           // two threads, one of them writing, with no barrier between
   barrier,        // a barrier that not all threads of the block reach
   inactive_lane,  // a warp-wide operation that waits for, or reads from, a lane that is not there
+  in_flight,      // the host changed or freed what an asynchronous copy may still read or write
 };
 const char* name_of(Fault fault);
 
@@ -41,7 +51,7 @@ struct Place {
 
 struct Report {
   Fault fault;
-  std::string kernel;  // demangled
+  std::string kernel;  // demangled; empty where the host is at fault, who has no place either
   Place place, other;  // other: the earlier access of a race, or what the waiting thread waits for
   uint3 block, thread;
   std::string text;   // one line with all of it
@@ -74,6 +84,7 @@ struct Profile {
   int64_t shared_requests = 0;  // and its passes over the banks: as many as needed at least, and
   int64_t bank_passes = 0, ideal_bank_passes = 0;  // as many as there were
   int64_t barriers = 0, warp_operations = 0;       // by the block; by the warp
+  int64_t away = 0;  // lanes' accesses to managed memory that was not prefetched to the device last
   // Least sectors over sectors moved: 1 when each moved byte was asked for.
   double sector_efficiency() const;
   int64_t bank_conflicts() const { return bank_passes - ideal_bank_passes; }

@@ -14,7 +14,7 @@ extern char __data_start, _end;  // NOLINT(bugprone-reserved-identifier)
 namespace emu {
 namespace {
 
-constexpr size_t kGuard = 256, kAlign = 256;
+constexpr size_t kGuard = 256, kAlign = 256, kPageAlign = 4096;
 
 // Memory that takes up room only where it is written.
 void* reserve(size_t bytes) {
@@ -37,7 +37,7 @@ Space reserved_space(size_t bytes) {
 struct Blocks {
   std::map<uintptr_t, Block> all;  // by begin; freed ones too
   uintptr_t next = 0;
-  size_t in_use = 0;
+  size_t in_use = 0, host_in_use = 0;
 };
 Blocks& blocks() {
   static Blocks& b = *new Blocks;
@@ -95,16 +95,29 @@ Space& static_space() {
   return space;
 }
 
-void* device_allocate(size_t bytes) {
+bool take_host_bytes(size_t bytes) {
+  size_t& in_use = blocks().host_in_use;
+  if (bytes > machine().host_bytes || in_use > machine().host_bytes - bytes) return false;
+  in_use += bytes;
+  return true;
+}
+void give_host_bytes(size_t bytes) { blocks().host_in_use -= bytes; }
+
+void* device_allocate(size_t bytes, Kind kind) {
   Blocks& b = blocks();
   const Space& space = global_space();
   if (b.next == 0) b.next = space.base;
-  const uintptr_t begin = (b.next + kGuard + kAlign - 1) / kAlign * kAlign;
-  if (b.in_use + bytes > machine().bytes) return nullptr;
+  const size_t align = kind == Kind::managed ? kPageAlign : kAlign;
+  const uintptr_t begin = (b.next + kGuard + align - 1) / align * align;
   if (bytes > space.bytes || begin + bytes + kGuard > space.base + space.bytes) return nullptr;
+  if (kind == Kind::managed) {
+    if (!take_host_bytes(bytes)) return nullptr;
+  } else {
+    if (b.in_use + bytes > machine().bytes) return nullptr;
+    b.in_use += bytes;
+  }
   b.next = begin + bytes;
-  b.all[begin] = {begin, bytes, false};
-  b.in_use += bytes;
+  b.all[begin] = {begin, bytes, false, kind};
   void* data = reinterpret_cast<void*>(begin);
   std::memset(data, 0xff, bytes);  // NaN, should somebody read it with no checker there
   each_word(data, bytes, [](Stamp& stamp, unsigned mask) { stamp = mask << 4; });
@@ -116,7 +129,12 @@ bool device_free(void* data) {
   if (found == blocks().all.end() || found->second.freed) return false;
   Block& block = found->second;
   block.freed = true;
-  blocks().in_use -= block.bytes;
+  if (block.kind == Kind::managed) {
+    give_host_bytes(block.bytes);
+    forget_managed(data);
+  } else {
+    blocks().in_use -= block.bytes;
+  }
   const size_t word = global_space().word(block.begin), words = (block.bytes + 3) / 4;
   forget(static_cast<char*>(data), block.bytes);
   forget(global_space().cells + word, words);

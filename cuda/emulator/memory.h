@@ -34,13 +34,27 @@ Space& global_space();
 Space& dynamic_space();  // dynamic shared memory
 Space& static_space();   // the program's data segment: __shared__ variables are there
 
-void* device_allocate(size_t bytes);                    // null when there is no room
-bool device_free(void* data);                           // false when it is no block
-bool is_device_memory(const void* data, size_t bytes);  // lies within one live block
+enum class Kind : uint8_t { device, managed };
+void* device_allocate(size_t bytes, Kind kind = Kind::device);  // null when there is no room
+bool device_free(void* data);                                   // false when it is no block
+bool is_device_memory(const void* data, size_t bytes);          // lies within one live block
 void mark_written(const void* data, size_t bytes);
 // What a copy within the device leaves written is what it read.
 void copy_marks(const void* to, const void* from, size_t bytes);
 size_t device_bytes_in_use();
+// Of what pinned and managed memory have of the host (machine().host_bytes).
+bool take_host_bytes(size_t bytes);  // false when there is no room
+void give_host_bytes(size_t bytes);
+
+inline bool on_device(const void* data) {
+  return global_space().contains(reinterpret_cast<uintptr_t>(data));
+}
+// Managed memory (managed.cc): lies within one live block of it; is not where kernels look first,
+// that is, was not fetched to the device last.
+bool is_managed(const void* data, size_t bytes);
+bool is_away(uintptr_t address);
+void forget_managed(const void* data);  // a block that was freed
+bool is_pinned(const void* data);       // (streams.cc)
 // Addresses that there are: more than memory, since none is used twice.
 inline constexpr size_t kAddresses = size_t{64} << 30;
 
@@ -49,6 +63,7 @@ struct Block {
   uintptr_t begin = 0;
   size_t bytes = 0;
   bool freed = false;
+  Kind kind = Kind::device;
 };
 Block nearest_block(uintptr_t address);
 

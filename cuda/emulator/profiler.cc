@@ -131,6 +131,7 @@ void profile_access(uintptr_t address, int bytes, bool write, const void* site) 
   const bool shared = dynamic_space().contains(address) || static_space().contains(address);
   if (!shared && !global_space().contains(address)) return;
   if (address - reinterpret_cast<uintptr_t>(&here) < sizeof(here)) return;
+  if (!shared && is_away(address)) ++state().current->away;
   const Thread& t = *current_thread();
   const auto lane = static_cast<size_t>(t.lane());
   Site& at = state().warps[static_cast<size_t>(t.warp())][site];

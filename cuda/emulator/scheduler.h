@@ -57,5 +57,12 @@ uint3 thread_index(int linear);
 uint3 block_index();
 
 void set_error(cudaError_t error);  // for cudaGetLastError
+cudaError_t cuda_last_error(bool clear);
+inline cudaError_t fail(cudaError_t error) {
+  set_error(error);
+  return error;
+}
+// What a call returns that waits for earlier work.
+inline cudaError_t ok_unless_failed() { return cuda_last_error(false); }
 
 }  // namespace emu

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <tuple>
 
+#define CUDART_VERSION 13000
+
 #define __global__
 #define __device__
 #define __host__
@@ -31,8 +33,10 @@ enum cudaError_t {
   cudaErrorInvalidConfiguration = 9,
   cudaErrorNoDevice = 100,
   cudaErrorInvalidDevice = 101,
+  cudaErrorInvalidResourceHandle = 400,
   cudaErrorIllegalAddress = 700,
   cudaErrorLaunchFailure = 719,
+  cudaErrorNotSupported = 801,
 };
 const char* cudaGetErrorName(cudaError_t error);
 const char* cudaGetErrorString(cudaError_t error);
@@ -52,16 +56,19 @@ enum cudaDeviceAttr {
   cudaDevAttrMultiProcessorCount = 16,
   cudaDevAttrComputeCapabilityMajor = 75,
   cudaDevAttrComputeCapabilityMinor = 76,
+  cudaDevAttrConcurrentManagedAccess = 89,
   cudaDevAttrMaxSharedMemoryPerBlockOptin = 97,
 };
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device);
 cudaError_t cudaDeviceSynchronize();
 cudaError_t cudaMemGetInfo(size_t* free, size_t* total);
 
-// Streams run in order and at once: every call has finished when it returns.
+// Streams run in order and at once: every call has finished when it returns, but for copies of
+// pinned memory, whose host side must not be looked at before they have been waited for.
 using cudaStream_t = struct CUstream_st*;
 using cudaEvent_t = struct CUevent_st*;
-inline constexpr unsigned cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2;
+inline constexpr unsigned cudaStreamNonBlocking = 1, cudaEventBlockingSync = 1,
+                          cudaEventDisableTiming = 2;
 cudaError_t cudaStreamCreate(cudaStream_t* stream);
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
@@ -85,7 +92,7 @@ cudaError_t cudaMalloc(void** data, size_t bytes);
 cudaError_t cudaFree(void* data);
 cudaError_t cudaMallocAsync(void** data, size_t bytes, cudaStream_t stream);
 cudaError_t cudaFreeAsync(void* data, cudaStream_t stream);
-cudaError_t cudaMallocHost(void** data, size_t bytes);
+cudaError_t cudaMallocHost(void** data, size_t bytes);  // pinned
 cudaError_t cudaFreeHost(void* data);
 cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind);
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
@@ -102,7 +109,32 @@ enum cudaMemPoolAttr { cudaMemPoolAttrReleaseThreshold = 4 };
 cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int device);
 cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t pool, cudaMemPoolAttr attribute, void* value);
 
-inline constexpr unsigned cudaMemAttachGlobal = 1;
+enum cudaMemoryType {
+  cudaMemoryTypeUnregistered,
+  cudaMemoryTypeHost,
+  cudaMemoryTypeDevice,
+  cudaMemoryTypeManaged
+};
+struct cudaPointerAttributes {
+  cudaMemoryType type;
+  int device;
+  void *devicePointer, *hostPointer;
+};
+cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* data);
+
+inline constexpr int cudaCpuDeviceId = -1, cudaInvalidDeviceId = -2;
+enum cudaMemRangeAttribute {
+  cudaMemRangeAttributePreferredLocation = 2,
+  cudaMemRangeAttributeLastPrefetchLocation = 4
+};
+// Of the whole range: a device, cudaCpuDeviceId, or cudaInvalidDeviceId where it is not the same
+// for all of it.
+cudaError_t cudaMemRangeGetAttribute(void* value, size_t value_bytes,
+                                     cudaMemRangeAttribute attribute, const void* data,
+                                     size_t bytes);
+
+// Of the advice, the emulator has the preferred location; the rest is cudaErrorNotSupported.
+inline constexpr unsigned cudaMemAttachGlobal = 1, cudaMemAttachHost = 2;
 enum cudaMemLocationType { cudaMemLocationTypeDevice = 1, cudaMemLocationTypeHost = 2 };
 struct cudaMemLocation {
   cudaMemLocationType type;
@@ -125,6 +157,10 @@ cudaError_t cudaMemAdvise(const void* data, size_t bytes, cudaMemoryAdvise advic
 template <class T>
 cudaError_t cudaMalloc(T** data, size_t bytes) {
   return cudaMalloc(reinterpret_cast<void**>(data), bytes);
+}
+template <class T>
+cudaError_t cudaMallocHost(T** data, size_t bytes) {
+  return cudaMallocHost(reinterpret_cast<void**>(data), bytes);
 }
 template <class T>
 cudaError_t cudaMallocManaged(T** data, size_t bytes, unsigned flags = cudaMemAttachGlobal) {
