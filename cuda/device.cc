@@ -3,6 +3,7 @@
 #include "cuda/device.h"
 
 #include "cuda/launch.h"
+#include "cuda/staging.h"
 #include "engine/device.h"
 
 namespace lk {
@@ -38,6 +39,22 @@ std::string cuda_problem() {
   return problem;
 }
 
+namespace {
+
+// 4 MiB keep the bus busy. Never destroyed: tensors in static storage may outlive any static one.
+Staging& staging() {
+  static Staging& ring = *new Staging(size_t{4} << 20);
+  return ring;
+}
+
+bool is_host(const void* data) {
+  cudaPointerAttributes attributes{};
+  check_cuda(cudaPointerGetAttributes(&attributes, data), "where memory lies");
+  return attributes.type == cudaMemoryTypeUnregistered || attributes.type == cudaMemoryTypeHost;
+}
+
+}  // namespace
+
 void* allocate(Cuda cuda, size_t bytes) {
   void* data = nullptr;
   const cudaError_t error = cudaMallocAsync(&data, bytes > 0 ? bytes : 1, cuda.stream);
@@ -52,6 +69,9 @@ void* allocate(Cuda cuda, size_t bytes) {
 void deallocate(Cuda cuda, void* data) noexcept { cudaFreeAsync(data, cuda.stream); }
 
 void copy(Cuda cuda, void* to, const void* from, size_t bytes) {
+  if (const bool up = is_host(from); up != is_host(to))
+    if (up ? staging().upload(cuda, to, from, bytes) : staging().download(cuda, to, from, bytes))
+      return;
   // From pageable host memory the runtime returns when it has been read, into it when it is there.
   check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, cuda.stream), "a copy");
 }
