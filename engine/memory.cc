@@ -45,11 +45,15 @@ int64_t process_status(std::string_view field) {
   return 0;
 }
 
-// The machine's; more than that is refused rather than found out by touching it.
-int64_t system_memory() {
+int64_t found_memory() {
   struct sysinfo info {};
   if (sysinfo(&info) != 0) return std::numeric_limits<int64_t>::max();
   return static_cast<int64_t>((info.totalram + info.totalswap) * info.mem_unit);
+}
+// The machine's; more than that is refused rather than found out by touching it.
+int64_t system_memory() {
+  static const int64_t bytes = found_memory();
+  return bytes;
 }
 
 void release_down_to(Pool& p, int64_t keep) {
@@ -100,6 +104,10 @@ void count_memory(Device device, Category category, int64_t bytes) {
   count_locked(pool(), device, category, bytes);
 }
 
+bool host_has_room(size_t bytes) {
+  return static_cast<int64_t>(bytes) <= system_memory() - memory_stats(Device::cpu).total_live;
+}
+
 void fail_out_of_memory(Device device, Category category, size_t bytes) {
   const MemoryStats s = memory_stats(device);
   std::string uses;
@@ -119,11 +127,11 @@ void release_cached_memory() {
 }
 
 void* allocate(size_t bytes, Category category) {
-  static const int64_t most = system_memory();
   const auto n = static_cast<int64_t>(Heap::rounded(bytes));
   Pool& p = pool();
   std::unique_lock lock(p.mutex);
-  void* data = dry_run() || n <= most - p.stats.total_live ? p.heap.take(bytes) : nullptr;
+  void* data =
+      dry_run() || n <= system_memory() - p.stats.total_live ? p.heap.take(bytes) : nullptr;
   if (!data) {
     lock.unlock();
     fail_out_of_memory(Device::cpu, category, bytes);

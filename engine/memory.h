@@ -44,8 +44,11 @@ struct MemoryStats {
 };
 MemoryStats memory_stats(Device device = Device::cpu);
 void reset_memory_peak();  // on every device
-// Adds to what is live; negative when memory is given back. For the allocator of the device.
+// Adds to what is live; negative when memory is given back. For the allocator of the device, and
+// for managed memory (engine/paged.h), which is the host's.
 void count_memory(Device device, Category category, int64_t bytes);
+// Whether the host's memory is enough for so much more than what is live.
+bool host_has_room(size_t bytes);
 // Throws Error: what was asked for, what is in use, and what needs less.
 [[noreturn]] void fail_out_of_memory(Device device, Category category, size_t bytes);
 

@@ -55,8 +55,8 @@ Storage::Storage(size_t bytes, Device device, Category category)
   count_memory(device, category, static_cast<int64_t>(bytes));
 }
 
-Storage::Storage(const void* data, size_t bytes, std::shared_ptr<const void> owner)
-    : data_(const_cast<void*>(data)), bytes_(bytes), owner_(std::move(owner)) {
+Storage::Storage(const void* data, size_t bytes, std::shared_ptr<const void> owner, Device device)
+    : data_(const_cast<void*>(data)), bytes_(bytes), device_(device), owner_(std::move(owner)) {
   invariant(owner_ != nullptr, "mapped storage of {} bytes has no owner", bytes);
 }
 
@@ -99,12 +99,13 @@ Tensor Tensor::full(const Shape& shape, DType dtype, double value) {
 }
 
 Tensor Tensor::mapped(const Shape& shape, DType dtype, const void* data,
-                      std::shared_ptr<const void> owner) {
+                      std::shared_ptr<const void> owner, Device device) {
   Tensor t;
   t.shape_ = shape;
   t.numel_ = shape.numel();
   t.dtype_ = dtype;
-  t.storage_ = std::make_shared<Storage>(data, static_cast<size_t>(t.bytes()), std::move(owner));
+  t.storage_ =
+      std::make_shared<Storage>(data, static_cast<size_t>(t.bytes()), std::move(owner), device);
   return t;
 }
 

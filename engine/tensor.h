@@ -43,8 +43,10 @@ class KernelScope {
 class Storage {
  public:
   Storage(size_t bytes, Device device, Category category);
-  // Memory that `owner` keeps alive, e.g. a mapped file; not counted by the allocator. Read only.
-  Storage(const void* data, size_t bytes, std::shared_ptr<const void> owner);
+  // Memory that `owner` keeps alive, e.g. a mapped file; not counted by the allocator. Read only,
+  // unless the owner says otherwise.
+  Storage(const void* data, size_t bytes, std::shared_ptr<const void> owner,
+          Device device = Device::cpu);
   ~Storage();
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
@@ -72,7 +74,7 @@ class Tensor {
   static Tensor like(const Tensor& x) { return empty(x.shape(), x.dtype(), x.device()); }
   // A view of memory that `owner` keeps alive.
   static Tensor mapped(const Shape& shape, DType dtype, const void* data,
-                       std::shared_ptr<const void> owner);
+                       std::shared_ptr<const void> owner, Device device = Device::cpu);
   template <class T>
   static Tensor from(std::span<const T> values, const Shape& shape) {
     require(static_cast<int64_t>(values.size()) == shape.numel(), "{} values do not fill shape {}",

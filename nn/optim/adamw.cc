@@ -12,9 +12,7 @@ class AdamW : public Optimizer {
         config_(config),
         m_(like_parameters("exp_avg", names(), all())),
         v_(like_parameters("exp_avg_sq", names(), all())) {
-    if (!paged) return;
-    require_cpu("paged-adamw", all());
-    page_states(config, {&m_, &v_});
+    if (paged) page_states(config, {&m_, &v_});
   }
   void visit_state(const std::function<void(const std::string&, Tensor&)>& f) override {
     m_.visit(f);
@@ -23,15 +21,15 @@ class AdamW : public Optimizer {
 
  protected:
   void update(size_t i, const Var& p, double lr, double weight_decay) override {
-    for (StateList* s : {&m_, &v_}) s->fetch(i);
-    const Tensor first = m_[i], second = v_[i];
-    on_master("adamw", p, [&](auto isa, auto type) {
-      using A = decltype(type);
-      adamw_update(isa, p.value().data<A>(), p.grad().data<A>(), first.data<A>(), second.data<A>(),
-                   p.value().numel(),
-                   {lr, config_.beta1, config_.beta2, config_.eps, weight_decay, steps});
+    const AdamwStep step{lr, config_.beta1, config_.beta2, config_.eps, weight_decay, steps};
+    while_fetched({&m_, &v_}, i, [&] {
+      const Tensor first = m_[i], second = v_[i];
+      on_master("adamw", p, [&](auto isa, auto type) {
+        using A = decltype(type);
+        adamw_update(isa, p.value().data<A>(), p.grad().data<A>(), first.data<A>(),
+                     second.data<A>(), p.value().numel(), step);
+      });
     });
-    for (StateList* s : {&m_, &v_}) s->put_away(i);
   }
 
  private:
@@ -99,10 +97,6 @@ Device device_of(const std::vector<Var>& params) {
             params[0].shape(), name_of(params[0].value().device()), p.shape(),
             name_of(p.value().device()));
   return params.empty() ? Device::cpu : params[0].value().device();
-}
-
-void require_cpu(const char* optimizer, const std::vector<Var>& params) {
-  for (const Var& p : params) require_cpu(optimizer, p.value());
 }
 
 StateList like_parameters(const std::string& kind, const std::vector<std::string>& names,

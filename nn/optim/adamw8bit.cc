@@ -54,9 +54,8 @@ class AdamW8bit : public Optimizer {
         config_(config),
         m_("exp_avg", true, names(), all()),
         v_("exp_avg_sq", false, names(), all()) {
-    if (!paged) return;
-    require_cpu("paged-adamw8bit", all());
-    page_states(config, {&m_.codes, &m_.absmax, &m_.plain, &v_.codes, &v_.absmax, &v_.plain});
+    if (paged)
+      page_states(config, {&m_.codes, &m_.absmax, &m_.plain, &v_.codes, &v_.absmax, &v_.plain});
   }
   void visit_state(const std::function<void(const std::string&, Tensor&)>& f) override {
     m_.visit(f);
@@ -66,18 +65,18 @@ class AdamW8bit : public Optimizer {
  protected:
   void update(size_t i, const Var& p, double lr, double weight_decay) override {
     const AdamwStep step{lr, config_.beta1, config_.beta2, config_.eps, weight_decay, steps};
-    on_master("adamw8bit", p, [&](auto isa, auto type) {
-      using A = decltype(type);
-      if constexpr (std::is_same_v<A, float>)
-        if (in_8_bits(p)) {
-          for (StateList* s : {&m_.codes, &v_.codes}) s->fetch(i);
-          adamw8bit_update(isa, p.value().data<float>(), p.grad().data<float>(), m_.state(i),
-                           v_.state(i), p.value().numel(), step);
-          for (StateList* s : {&m_.codes, &v_.codes}) s->put_away(i);
-          return;
-        }
-      adamw_update(isa, p.value().data<A>(), p.grad().data<A>(), m_.plain[i].template data<A>(),
-                   v_.plain[i].template data<A>(), p.value().numel(), step);
+    while_fetched({&m_.codes, &m_.absmax, &m_.plain, &v_.codes, &v_.absmax, &v_.plain}, i, [&] {
+      on_master("adamw8bit", p, [&](auto isa, auto type) {
+        using A = decltype(type);
+        if constexpr (std::is_same_v<A, float>)
+          if (in_8_bits(p)) {
+            adamw8bit_update(isa, p.value().data<float>(), p.grad().data<float>(), m_.state(i),
+                             v_.state(i), p.value().numel(), step);
+            return;
+          }
+        adamw_update(isa, p.value().data<A>(), p.grad().data<A>(), m_.plain[i].template data<A>(),
+                     v_.plain[i].template data<A>(), p.value().numel(), step);
+      });
     });
   }
 
@@ -117,10 +116,11 @@ class Lion8bit : public Optimizer {
 }  // namespace
 
 void page_states(const OptimizerConfig& config, const std::vector<StateList*>& lists) {
-  require(!config.page_file.empty(), "a paged optimizer needs a file for its pages");
   size_t total = 0;
   for (const StateList* list : lists) total += list->paged_bytes();
-  const auto pages = PagedFile::create(config.page_file, total);
+  if (total == 0) return;
+  const CategoryScope optimizer(Category::optimizer);
+  const auto pages = PagedMemory::create(lists[0]->device(), config.page_file, total);
   for (StateList* list : lists) list->use(pages);
 }
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "engine/device.h"
-#include "engine/files/paged_file.h"
+#include "engine/paged.h"
 #include "nn/optim/optimizer.h"
 
 namespace lk {
@@ -55,24 +55,28 @@ class StateList {
     return states_[i];
   }
   void visit(const std::function<void(const std::string&, Tensor&)>& f) {
-    for (size_t i = 0; i < states_.size(); ++i)
-      if (shapes_[i].numel() > 0) f(kind_ + "." + names_[i], (*this)[i]);
+    for (size_t i = 0; i < states_.size(); ++i) {
+      if (shapes_[i].numel() == 0) continue;
+      f(kind_ + "." + names_[i], (*this)[i]);
+      put_away(i);
+    }
   }
+  Device device() const { return device_; }
 
-  // From now on states are made in a paged file, but for small ones (as bitsandbytes has it).
-  void use(const std::shared_ptr<PagedFile>& pages) { pages_ = pages; }
+  // From now on states are made in paged memory, but for small ones (as bitsandbytes has it).
+  void use(const std::shared_ptr<PagedMemory>& pages) { pages_ = pages; }
   size_t paged_bytes() const {
     size_t total = 0;
     for (size_t i = 0; i < states_.size(); ++i)
-      if (is_paged(i)) total += PagedFile::bytes_for(shapes_[i], dtypes_[i]);
+      if (is_paged(i)) total += PagedMemory::bytes_for(shapes_[i], dtypes_[i]);
     return total;
   }
   // Around the use of state i; nothing for one that is not paged.
   void fetch(size_t i) {
-    if (pages_ && is_paged(i)) PagedFile::fetch((*this)[i]);
+    if (pages_ && is_paged(i)) PagedMemory::fetch((*this)[i]);
   }
   void put_away(size_t i) {
-    if (pages_ && is_paged(i)) PagedFile::put_away((*this)[i]);
+    if (pages_ && is_paged(i)) PagedMemory::put_away((*this)[i]);
   }
 
  private:
@@ -83,18 +87,24 @@ class StateList {
   std::vector<DType> dtypes_;
   Device device_;
   std::vector<Tensor> states_;
-  std::shared_ptr<PagedFile> pages_;
+  std::shared_ptr<PagedMemory> pages_;
 };
+
+// Calls f() while state i of each list is there to be used.
+template <class F>
+void while_fetched(std::initializer_list<StateList*> lists, size_t i, F&& f) {
+  for (StateList* list : lists) list->fetch(i);
+  f();
+  for (StateList* list : lists) list->put_away(i);
+}
 
 // The device of the parameters: one for all.
 Device device_of(const std::vector<Var>& params);
-// Error unless it is the CPU.
-void require_cpu(const char* optimizer, const std::vector<Var>& params);
 // A list shaped like the parameters, on their device.
 StateList like_parameters(const std::string& kind, const std::vector<std::string>& names,
                           const std::vector<Var>& params);
 
-// Puts the lists into config.page_file, whose whole size is reserved now.
+// Puts the lists into paged memory, all of which is had now: on the CPU in config.page_file.
 void page_states(const OptimizerConfig& config, const std::vector<StateList*>& lists);
 
 }  // namespace lk

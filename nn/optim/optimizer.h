@@ -1,5 +1,5 @@
 // Optimizers over named parameters: AdamW, SGD, Lion, Adafactor; AdamW and Lion with 8-bit states,
-// and AdamW with states in a file.
+// and AdamW with paged states.
 #pragma once
 
 #include <filesystem>
@@ -26,7 +26,9 @@ struct OptimizerConfig {
   double decay_rate = -0.8;     // adafactor: beta2 at step t is 1 - t^decay_rate
   bool scale_parameter =
       false;  // adafactor: the rate is relative to the parameter's root mean square
-  std::filesystem::path page_file = {};  // of the paged ones: where their states lie meanwhile
+  // Of the paged ones, on the CPU: where their states lie meanwhile. On the device they lie in
+  // managed memory (engine/paged.h).
+  std::filesystem::path page_file = {};
 };
 
 class Optimizer {

@@ -86,16 +86,5 @@ TEST_CASE("cuda: generation with a cache writes what the CPU writes") {
   CHECK(generate(*cpu.model, prompts, o) == generate(*cuda.model, prompts, o));
 }
 
-TEST_CASE("cuda: optimizers that keep states on the host say so when they are made") {
-  Trained t = make({"gpt2", "lora"}, Device::cuda);
-  for (const char* name : {"paged-adamw", "paged-adamw8bit"}) {
-    const std::string message = error_of([&] {
-      (void)make_optimizer({.name = name, .page_file = "none"},
-                           parameter_groups(t.parameters, *t.method, 0.0));
-    });
-    CHECK(message == std::string(name) + " has no CUDA kernel; use --device cpu");
-  }
-}
-
 }  // namespace
 }  // namespace lk::test

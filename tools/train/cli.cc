@@ -107,9 +107,10 @@ void add_train_options(CLI::App& app, TrainOptions& o) {
   app.add_option("--lr-scheduler", o.schedule, "linear, cosine or constant")
       ->capture_default_str()
       ->check(CLI::IsMember(known_schedules()));
-  app.add_option(
-         "--optimizer", o.optimizer.name,
-         "what updates the weights; 8bit: states in 8 bits; paged: states in a file in --output")
+  app.add_option("--optimizer", o.optimizer.name,
+                 "what updates the weights; 8bit: states in 8 bits; paged: states in a file in "
+                 "--output, or "
+                 "with --device cuda in the host's memory, from which they come for each update")
       ->capture_default_str()
       ->check(CLI::IsMember(known_optimizers()));
   app.add_option("--beta1", o.optimizer.beta1, "of adamw and lion")

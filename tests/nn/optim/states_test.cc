@@ -4,7 +4,7 @@
 #include <fstream>
 #include <map>
 
-#include "engine/files/paged_file.h"
+#include "engine/paged.h"
 #include "nn/optim/optimizer.h"
 #include "tests/support.h"
 #include "tests/tiny_models.h"
@@ -149,18 +149,18 @@ TEST_CASE("optimizer: paged states need no memory of the process's own") {
 TEST_CASE("paged file: a full disk is an error before the run, a file left behind is replaced") {
   const TempDir folder;
   write_file(folder / "pages", "left by a run that was killed");
-  const auto pages = PagedFile::create(folder / "pages", 1 << 16);
+  const auto pages = PagedMemory::create(Device::cpu, folder / "pages", 1 << 16);
   const Tensor t = pages->take({1000}, DType::f32);
   for (int64_t i = 0; i < 1000; ++i) CHECK(t.item(i) == 0);
   t.data<float>()[999] = 5;
-  PagedFile::put_away(t);
+  PagedMemory::put_away(t);
   CHECK(t.item(999) == 5);
   CHECK(!std::filesystem::exists(folder / "pages"));
   CHECK(error_of([&] {
-          PagedFile::create(folder / "pages", size_t{1} << 52);
+          PagedMemory::create(Device::cpu, folder / "pages", size_t{1} << 52);
         }).find("could not be reserved") != std::string::npos);
   CHECK(error_of([&] {
-          PagedFile::create(folder / "no/such/folder", 100);
+          PagedMemory::create(Device::cpu, folder / "no/such/folder", 100);
         }).find("cannot be created") != std::string::npos);
   OptimizerConfig config;
   config.name = "paged-adamw";
