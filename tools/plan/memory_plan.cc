@@ -1,9 +1,11 @@
 #include "tools/plan/memory_plan.h"
 
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "autograd/ops.h"
 #include "engine/dry_run.h"
+#include "engine/paged.h"
 #include "quant/bnb_files.h"
 #include "quant/quantized_weight.h"
 #include "tools/train/consistency.h"
@@ -118,8 +120,16 @@ MemoryPlan plan_memory(const Config& given, const PlanOptions& o, const Settings
   // The optimizer's states are there from the first update on: the second shows the most.
   for (int64_t step = 0; step < 2; ++step) update(*model, *method, *optimizer, batch, step);
 
-  optimizer->visit_state([&](const std::string&, Tensor& t) {
-    (t.is_mapped() ? plan.paged : plan.optimizer) += t.bytes();
+  std::map<std::string, int64_t> fetched;  // by parameter: "exp_avg.PARAMETER"
+  optimizer->visit_state([&](const std::string& name, Tensor& t) {
+    if (!t.is_mapped()) {
+      plan.optimizer += t.bytes();
+      return;
+    }
+    const auto bytes = static_cast<int64_t>(PagedMemory::bytes_for(t.shape(), t.dtype()));
+    plan.paged += bytes;
+    int64_t& together = fetched[name.substr(name.find('.') + 1)];
+    plan.fetched = std::max(plan.fetched, together += bytes);
   });
   plan.stats = less(memory_stats(), before);
   plan.tensors = plan.stats.held_peak;

@@ -12,7 +12,7 @@
 //   trained      4 n: the method's own numbers and the f32 masters of the base's trained ones
 //   gradients    4 n, and T d b or T ffn b of those on their way through a block
 //   optimizer    adamw 8 n, sgd and lion 4 n, adamw8bit (2 + 8 / 256) n, lion8bit half of it;
-//                paged states lie in a file instead
+//                paged states lie in a file instead, or, with --device cuda, in the host's memory
 //   activations  L times what the ops of a block save for the backward pass (of LoRA: the inputs of
 //                norms, attention and activations, T (c d + 3 ffn) b, c about 10);
 //                with checkpointing L T d b, and the saved ones of a single block
@@ -35,6 +35,7 @@ namespace lk {
 struct PlanOptions {
   std::string method = "lora";
   int64_t labels = 0;            // classes, for a classifier; 0: the task of config.json
+  Device device = Device::cpu;   // where training will run; the plan needs none
   int64_t batch_size = 8;        // examples
   int64_t tokens_per_batch = 0;  // > 0: instead, as many examples as fit
   int64_t max_length = 0;        // tokens of each example; 0: the model's context
@@ -50,7 +51,8 @@ struct MemoryPlan {
   int64_t parameters = 0, trained = 0;  // numbers, in the model and its adapter
   QuantOptions quant;                   // what the method and the folder made of the options
   int64_t base = 0, added = 0;          // bytes: the base; the adapter and f32 masters
-  int64_t optimizer = 0, paged = 0;     // bytes of its states; those in the page file instead
+  int64_t optimizer = 0, paged = 0;     // bytes of its states; those in paged memory instead,
+  int64_t fetched = 0;                  // of which so many are used at a time
   MemoryStats stats;                    // of the run's tensors alone
   int64_t loading = 0;                  // the most that was held before training began
   int64_t tensors = 0;                  // the most that is held

@@ -49,6 +49,7 @@ void add_plan_options(CLI::App& app, PlanCommand& command) {
   group->add_option("--max-length", o.max_length, "tokens of the longest example; 0: the context")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
+  add_device_option(*group, o.device);
   group->add_option("--optimizer", o.optimizer.name, "what updates the weights")
       ->capture_default_str()
       ->check(CLI::IsMember(known_optimizers()));
@@ -91,9 +92,18 @@ void print_plan(const std::string& model, const PlanCommand& command) {
   row("workspace", most(Category::workspace));
   row("tensors together", p.tensors,
       fmt::format("{} of it freed and kept for reuse", human_bytes(s.held_peak - live)));
-  row("process", process, folder ? "program, libraries, tokenizer" : "program, libraries");
-  row("total", std::max(p.tensors, p.loading) + process);
-  row("page file", p.paged, "on disk: optimizer states");
+  if (o.device == Device::cpu) {
+    row("process", process, folder ? "program, libraries, tokenizer" : "program, libraries");
+    row("total", std::max(p.tensors, p.loading) + process);
+    row("page file", p.paged, "on disk: optimizer states");
+  } else {
+    row("paged states", p.paged,
+        fmt::format("on the host; {} of them come to the device at a time, where it has room",
+                    human_bytes(p.fetched)));
+    row("host", std::max(p.paged, p.loading) + process,
+        p.paged > p.loading ? "paged states, program, libraries"
+                            : "the base while it is loaded, program, libraries");
+  }
   if (command.device_memory == 0) return;
   const auto device = static_cast<int64_t>(command.device_memory);
   fmt::print("the tensors {} {}: {} {}\n", p.tensors <= device ? "fit into" : "do not fit into",

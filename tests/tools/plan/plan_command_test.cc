@@ -27,6 +27,18 @@ TEST_CASE("inspect --plan: a folder without weights, a shape by name, and what i
   REQUIRE(shape.code == 0);
   CHECK(shape.says("nf4, blocks of 64, double"));
   CHECK(shape.says("the tensors fit into 6.00 GB"));
+  const std::string paged =
+      "llama-160m --plan --method full --optimizer paged-adamw --max-length 64 --device ";
+  const Outcome file = run(dir, inspect + paged + "cpu"),
+                managed = run(dir, inspect + paged + "cuda");
+  CAPTURE(file.text);
+  CAPTURE(managed.text);
+  REQUIRE(file.code == 0);
+  CHECK(file.says("on disk: optimizer states"));
+  REQUIRE(managed.code == 0);
+  CHECK(!managed.says("on disk"));
+  // Of a table of 32000 x 768.
+  CHECK(managed.says("on the host; 196.6 MB of them come to the device at a time"));
   const Outcome unknown = run(dir, inspect + "llama-1b --plan");
   CHECK(unknown.code == 1);
   CHECK(unknown.says("llama-160m"));
