@@ -44,7 +44,7 @@ Tensor PagedMemory::take(const Shape& shape, DType dtype) {
   const size_t bytes = bytes_for(shape, dtype);
   invariant(taken_ + bytes <= bytes_, "paged memory of {} bytes has no place for {} more", bytes_,
             bytes);
-  const Tensor t = Tensor::mapped(shape, dtype, data_ + taken_, shared_from_this(), device_);
+  Tensor t = Tensor::mapped(shape, dtype, data_ + taken_, shared_from_this(), device_);
   taken_ += bytes;
   if (device_ != Device::cpu) t.zero();  // a new file is zeros
   return t;

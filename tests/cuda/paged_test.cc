@@ -101,8 +101,9 @@ TEST_CASE("cuda: paged states give the bits of ordinary ones, and come and go") 
     const States states = states_of(*b);
     check_same(states_of(*a), states);
     int managed = 0;
-    for (const auto& [state, t] : states) {
-      CAPTURE(state);
+    for (const auto& entry : states) {
+      CAPTURE(entry.first);
+      const Tensor& t = entry.second;
       CHECK(t.device() == Device::cuda);
       CHECK(t.is_mapped() == (t.numel() >= 100000));
       const Place place = place_of(t);
