@@ -96,7 +96,7 @@ TEST_CASE("staging: two threads and two streams use one ring") {
   CHECK(checker.text() == "");
 }
 
-TEST_CASE("staging: without pinned memory nothing is done, and tensors still move") {
+TEST_CASE("staging: without pinned memory nothing is done, and the caller is told") {
   const size_t was = emu::machine().host_bytes;
   emu::machine().host_bytes = 0;
   Staging ring(64);
