@@ -4,11 +4,11 @@
 
 #include <map>
 
-#include "cuda/emulator/emulator.h"
-#include "cuda/launch.h"
 #include "engine/device.h"
 #include "nn/optim/optimizer.h"
 #include "peft/method.h"
+#include "tests/cuda/paged.h"
+#include "tests/cuda/watch.h"
 #include "tests/peft/contract.h"
 #include "tests/support.h"
 #include "tests/tiny_models.h"
@@ -19,56 +19,11 @@
 namespace lk::test {
 namespace {
 
-// Of 100000 elements or more, in 8 bits only, and small; on the device.
-std::vector<ParamGroup> some_groups() {
-  std::vector<ParamGroup> groups(1);
-  groups[0].weight_decay = 0.01;
-  uint64_t seed = 1;
-  for (const Shape& shape : {Shape{400, 251}, Shape{1021, 101}, Shape{100, 50}, Shape{30}}) {
-    const Tensor value = random_tensor(shape, DType::f32, seed).to(Device::cuda);
-    groups[0].params.emplace_back("p" + std::to_string(seed++), Var::leaf(value));
-  }
-  return groups;
-}
-
-void set_gradients(const std::vector<ParamGroup>& groups, uint64_t step) {
-  for (const auto& [name, p] : groups[0].params)
-    p.set_grad(
-        random_tensor(p.shape(), DType::f32, 100 * step + name.back(), 0.1).to(Device::cuda));
-}
-
 using States = std::map<std::string, Tensor>;
 States states_of(Optimizer& optimizer) {
   States states;
   optimizer.visit_state([&](const std::string& name, Tensor& t) { states[name] = t; });
   return states;
-}
-
-struct Place {
-  cudaMemoryType type{};
-  int preferred = cudaInvalidDeviceId, prefetched = cudaInvalidDeviceId;
-};
-Place place_of(const Tensor& t) {
-  const KernelScope scope("place", Device::cuda);
-  cudaPointerAttributes attributes{};
-  check_cuda(cudaPointerGetAttributes(&attributes, t.raw()), "a pointer");
-  Place place{.type = attributes.type};
-  if (place.type != cudaMemoryTypeManaged) return place;
-  const auto ask = [&](cudaMemRangeAttribute attribute, int& value) {
-    check_cuda(cudaMemRangeGetAttribute(&value, sizeof value, attribute, t.raw(),
-                                        static_cast<size_t>(t.bytes())),
-               "a range");
-  };
-  ask(cudaMemRangeAttributePreferredLocation, place.preferred);
-  ask(cudaMemRangeAttributeLastPrefetchLocation, place.prefetched);
-  return place;
-}
-
-// Accesses to pages that were not fetched, by all kernels of a profile.
-int64_t away(const emu::Profiler& profiler) {
-  int64_t total = 0;
-  for (const emu::Profile& p : profiler.profiles()) total += p.away;
-  return total;
 }
 
 void check_same(const std::vector<ParamGroup>& a, const std::vector<ParamGroup>& b) {
@@ -91,11 +46,9 @@ TEST_CASE("cuda: paged states give the bits of ordinary ones, and come and go") 
       set_gradients(plain, step);
       set_gradients(paged, step);
       a->step(1e-2);
-      const emu::Checker checker;
-      const emu::Profiler profiler;
+      const Watch watch;
       b->step(1e-2);
-      CHECK(away(profiler) == 0);  // each was fetched before
-      CHECK(checker.text() == "");
+      CHECK(watch.faults() == "");
     }
     check_same(plain, paged);
     const States states = states_of(*b);
@@ -115,30 +68,6 @@ TEST_CASE("cuda: paged states give the bits of ordinary ones, and come and go") 
     }
     CHECK(managed == 4);  // two moments of two parameters
   }
-}
-
-TEST_CASE("cuda: paged memory is where it was sent last, and zeros before") {
-  const auto pages =
-      PagedMemory::create(Device::cuda, "", 3 * PagedMemory::bytes_for({5000}, DType::f32));
-  const Tensor t = pages->take({5000}, DType::f32), other = pages->take({5000}, DType::f32);
-  const std::vector<float> zeros(5000, 0.0f);
-  CHECK((t.to_vector<float>() == zeros));
-  PagedMemory::fetch(t);
-  CHECK(place_of(t).prefetched == 0);
-  CHECK(place_of(other).prefetched != 0);
-  const Tensor values = random_tensor({5000}, DType::f32, 1);
-  t.copy_from(values);
-  PagedMemory::put_away(t);
-  CHECK(place_of(t).prefetched == cudaCpuDeviceId);
-  CHECK(same_bits(t.to(Device::cpu), values));
-  CHECK((other.to_vector<float>() == zeros));
-  // A kernel may use what was not fetched, and that shows.
-  const emu::Profiler profiler;
-  (void)t.to(DType::bf16);
-  CHECK(away(profiler) >= 5000 / 8);
-  (void)pages->take({5000}, DType::f32);
-  CHECK(error_of([&] { PagedMemory::fetch(values.to(Device::cuda)); }).find("invalid argument") !=
-        std::string::npos);  // of what is not managed
 }
 
 TEST_CASE("cuda: paged states, saved and put back, go on bit for bit") {
@@ -188,42 +117,6 @@ TEST_CASE("cuda: paged states count as the host's memory for optimizers, and are
   }
   CHECK(live(Device::cpu) == host);
   CHECK(live(Device::cuda) == device);
-}
-
-TEST_CASE("cuda: a device with no room for the states trains with paged ones") {
-  const auto groups = some_groups();
-  set_gradients(groups, 1);
-  const emu::Machine was = emu::machine();
-  size_t left = 0, total = 0;
-  check_cuda(cudaMemGetInfo(&left, &total), "memory");
-  emu::machine().bytes = was.bytes - left + (400 << 10);  // one of four states of 400 kB
-  const std::string message =
-      error_of([&] { make_optimizer({.name = "adamw"}, groups)->step(1e-2); });
-  CHECK(message.find("for optimizer could not be had") != std::string::npos);
-  CHECK_NOTHROW(make_optimizer({.name = "paged-adamw"}, groups)->step(1e-2));
-  emu::machine() = was;
-}
-
-TEST_CASE("cuda: where managed memory cannot be had, that is said when the optimizer is made") {
-  const auto groups = some_groups();
-  const auto message_of = [&] {
-    return error_of([&] { (void)make_optimizer({.name = "paged-adamw"}, groups); });
-  };
-  const emu::Machine was = emu::machine();
-  emu::machine().concurrent_managed = false;
-  const std::string old = message_of();
-  emu::machine() = was;
-  CHECK(old.find("no managed memory that moves by pages") != std::string::npos);
-  CHECK(old.find("use --optimizer adamw8bit") != std::string::npos);
-  emu::machine().host_bytes = 1 << 20;
-  const std::string full = message_of();
-  emu::machine() = was;
-  CHECK(full.find("of managed memory, which lies on the host, could not be had: out of memory") !=
-        std::string::npos);
-  CHECK(error_of([] {
-          PagedMemory::create(Device::cuda, "", size_t{1} << 50);
-        }).find("out of memory on the host: 1125899906842624 bytes") != std::string::npos);
-  CHECK_NOTHROW((void)make_optimizer({.name = "paged-adamw"}, groups));  // and goes on
 }
 
 Config config() {

@@ -1,10 +1,11 @@
-// The product with a quantized matrix on the device (the emulator): as on the CPU, whichever way it
+// The product with a quantized matrix on the device: as on the CPU, whichever way it
 // takes, and in a workspace of one panel.
 #include "quant/linear_cuda.h"
 
 #include "engine/gemm.h"
 #include "quant/linear.h"
 #include "tests/cuda/kernel_case.h"
+#include "tests/cuda/watch.h"
 #include "tests/support.h"
 #include "tests/tiny_models.h"
 
@@ -40,9 +41,9 @@ void compare(const QuantSpec& spec, DType dtype, int64_t rows, int64_t in, int64
   const Tensor x = random_tensor({rows, in}, dtype, 2), dy = random_tensor({rows, out}, dtype, 3),
                bias = biased ? random_tensor({out}, dtype, 4) : Tensor();
   const Results want = products(Device::cpu, q, x, dy, bias);
-  const emu::Checker checker;
+  const Watch watch;
   check_close(products(Device::cuda, q, x, dy, bias), want, tolerance_of(dtype));
-  CHECK(checker.text() == "");
+  CHECK(watch.faults() == "");
 }
 
 TEST_CASE("cuda quantized_linear equals the CPU's, for one row and for many") {

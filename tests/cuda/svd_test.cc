@@ -1,15 +1,12 @@
-// Singular values on the device through the emulated cuSOLVER: that tall and wide matrices, whose
-// rows are columns there, are handed over and brought back rightly. On a GPU the same calls reach
-// NVIDIA's library.
+// Singular values on the device by cuSOLVER: that tall and wide matrices, whose rows are columns
+// there, are handed over and brought back rightly.
 #include "engine/svd.h"
-
-#include <cusolverDn.h>
 
 #include <cmath>
 #include <limits>
 
-#include "cuda/emulator/emulator.h"
 #include "tests/cuda/device.h"
+#include "tests/cuda/watch.h"
 #include "tests/support.h"
 #include "tests/tiny_models.h"
 
@@ -72,7 +69,7 @@ void compare(int64_t m, int64_t n, int64_t rank, DType dtype) {
   CAPTURE(n);
   CAPTURE(rank);
   CAPTURE(name_of(dtype));
-  const emu::Checker checker;
+  const Watch watch;
   const Tensor a = matrix(m, n, rank, dtype), there = a.to(Device::cuda);
   const Svd got = svd(there), want = svd(a.to(DType::f64));
   CHECK(got.u.device() == Device::cuda);
@@ -86,7 +83,7 @@ void compare(int64_t m, int64_t n, int64_t rank, DType dtype) {
   CHECK(from_orthonormal(u, false) <= 10 * eps);
   CHECK(from_orthonormal(vt, true) <= 10 * eps);
   CHECK(there.to_vector<double>() == a.to_vector<double>());  // it is left as it was
-  CHECK(checker.text() == "");
+  CHECK(watch.faults() == "");
 }
 
 TEST_CASE("cuda svd: tall, wide, square, of odd sizes and of low rank") {
@@ -125,40 +122,6 @@ TEST_CASE("cuda svd: what is not finite, or no matrix of floats, is an error") {
       }
   CHECK_THROWS_AS(svd(random_tensor({3, 3}, DType::bf16, 3).to(Device::cuda)), Error);
   CHECK_THROWS_AS(svd(random_tensor({3}, DType::f32, 3).to(Device::cuda)), Error);
-}
-
-// What NVIDIA's library refuses, the emulated one refuses too: the tests above can fail.
-TEST_CASE("emulator: cuSOLVER's gesvd refuses what does not fit") {
-  const DeviceArray<float> a(12), s(3), u(12), vt(9);
-  const DeviceArray<char> buffer(1 << 12);
-  const DeviceArray<int> info(1);
-  cusolverDnHandle_t handle = nullptr;
-  cusolverDnParams_t params = nullptr;
-  REQUIRE(cusolverDnCreate(&handle) == CUSOLVER_STATUS_SUCCESS);
-  REQUIRE(cusolverDnCreateParams(&params) == CUSOLVER_STATUS_SUCCESS);
-  std::vector<float> host(64);
-  const auto status = [&](int64_t m, int64_t n, int64_t lda, int64_t ldu, int64_t ldvt,
-                          size_t less = 0, float* at = nullptr) {
-    size_t device_bytes = 0, host_bytes = 0;
-    const auto type = CUDA_R_32F;
-    cusolverDnXgesvd_bufferSize(handle, params, 'S', 'S', m, n, type, a.data(), lda, type, s.data(),
-                                type, u.data(), ldu, type, vt.data(), ldvt, type, &device_bytes,
-                                &host_bytes);
-    const std::vector<float> zeros(12, 1.0f);
-    check_cuda(cudaMemcpy(a.data(), zeros.data(), a.bytes(), cudaMemcpyHostToDevice), "copy");
-    return cusolverDnXgesvd(handle, params, 'S', 'S', m, n, type, at ? at : a.data(), lda, type,
-                            s.data(), type, u.data(), ldu, type, vt.data(), ldvt, type,
-                            buffer.data(), device_bytes - less, host.data(), host_bytes,
-                            info.data());
-  };
-  CHECK(status(4, 3, 4, 4, 3) == CUSOLVER_STATUS_SUCCESS);
-  CHECK(status(3, 4, 3, 3, 3) == CUSOLVER_STATUS_INVALID_VALUE);     // fewer rows
-  CHECK(status(4, 3, 3, 4, 3) == CUSOLVER_STATUS_INVALID_VALUE);     // lda
-  CHECK(status(4, 3, 4, 3, 3) == CUSOLVER_STATUS_INVALID_VALUE);     // ldu
-  CHECK(status(4, 3, 4, 4, 2) == CUSOLVER_STATUS_INVALID_VALUE);     // ldvt
-  CHECK(status(4, 3, 5, 4, 3) == CUSOLVER_STATUS_INVALID_VALUE);     // beyond the block
-  CHECK(status(4, 3, 4, 4, 3, 1) == CUSOLVER_STATUS_INVALID_VALUE);  // workspace
-  CHECK(status(4, 3, 4, 4, 3, 0, host.data()) == CUSOLVER_STATUS_INVALID_VALUE);  // host memory
 }
 
 }  // namespace

@@ -39,7 +39,7 @@ TEST_CASE("inspect --plan: a folder without weights, a shape by name, and what i
   CHECK(!managed.says("on disk"));
   // Of a table of 32000 x 768.
   CHECK(managed.says("on the host; 196.6 MB of them come to the device at a time"));
-  const Outcome unknown = run(dir, inspect + "llama-1b --plan");
+  const Outcome unknown = run(dir, inspect + "llama-2b --plan");
   CHECK(unknown.code == 1);
   CHECK(unknown.says("llama-160m"));
   const Outcome without = run(dir, inspect + model + " --batch-size 3");

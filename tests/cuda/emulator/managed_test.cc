@@ -3,8 +3,8 @@
 #include <doctest/doctest.h>
 
 #include "cuda/emulator/emulator.h"
-#include "tests/cuda/access.h"
 #include "tests/cuda/device.h"
+#include "tests/cuda/emulator/access.h"
 
 namespace lk::test {
 namespace {
