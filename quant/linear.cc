@@ -55,12 +55,12 @@ bool takes_codes(const Tensor& x, const Quantized& w) {
 // A few rows, straight from the codes.
 void multiply_codes(const Tensor& y, const Tensor& x, const Quantized& w, const Tensor& bias) {
   const int64_t in = w.shape[1], out = w.shape[0], rows = x.numel() / in, block = w.spec.block_size;
-  const Tensor split = Tensor::empty({rows, in}, DType::f32),
+  const Tensor lanes = Tensor::empty({rows, length_in_lanes(in)}, DType::f32),
                wide = bias.defined() ? bias.to(DType::f32) : Tensor();
   on_float(x.dtype(), [&](auto isa, auto type) {
     using T = decltype(type);
     if constexpr (!std::is_same_v<T, double>) {
-      split_pairs(isa, split.data<float>(), x.data<T>(), rows * in);
+      put_in_lanes(isa, lanes.data<float>(), x.data<T>(), rows, in);
       const float *values = codebook4(w.spec.type).values.data(),
                   *add = wide.defined() ? wide.data<float>() : nullptr;
       parallel_for(out, 1 + (1 << 15) / in, [&](int64_t begin, int64_t end) {
@@ -72,7 +72,7 @@ void multiply_codes(const Tensor& y, const Tensor& x, const Quantized& w, const 
           block_factors(factors, w, o * blocks, count * blocks);
           const Matrix4Bit some{count,   in,    block, w.codes.data<uint8_t>() + o * in / 2,
                                 factors, values};
-          matvec_4bit(isa, y.data<T>() + o, out, split.data<float>(), rows, some,
+          matvec_4bit(isa, y.data<T>() + o, out, lanes.data<float>(), rows, some,
                       add ? add + o : nullptr);
         }
       });

@@ -9,14 +9,17 @@
 
 namespace lk {
 
-// x, in the order in which the CPU's matvec_4bit wants it: of every 32 numbers the even ones, then
-// the odd ones. n is a multiple of 32; T: float, bf16.
+// The CPU's matvec_4bit wants x in lanes: of every 128 numbers first those whose codes lie in the
+// lowest 4 bits of 16 words of 32 bits, then those of the next 4 bits, ...; 0 where a row ends
+// before.
+inline int64_t length_in_lanes(int64_t n) { return (n + 127) / 128 * 128; }
+// lanes: [rows, length_in_lanes(n)], x: [rows, n]; T: float, bf16.
 template <class Isa, class T>
-void split_pairs(Isa, float* split, const T* x, int64_t n);
+void put_in_lanes(Isa, float* lanes, const T* x, int64_t rows, int64_t n);
 
 // y: [rows, w.out], its rows ldy apart; bias: [w.out] or null; rows <= kMatvecRows
 // (engine/kernels/matvec.h). T: float, bf16. On the CPU, in this thread: w is some of a matrix's
-// rows and x [rows, w.in] in the order of split_pairs, X = float. On CUDA x is as it is, X = T.
+// rows and x is what put_in_lanes made, X = float. On CUDA x is as it is, X = T.
 template <class Isa, class T, class X>
 void matvec_4bit(Isa, T* y, int64_t ldy, const X* x, int64_t rows, const Matrix4Bit& w,
                  const float* bias);

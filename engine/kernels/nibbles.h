@@ -120,38 +120,26 @@ template <class Isa>
 class Table16 {
  public:
   using Floats = typename Vector<Isa, float>::type;
+  using Words = typename Vector<Isa, uint32_t>::type;
   explicit Table16(const float* values) { std::memcpy(table_, values, sizeof table_); }
-  // even: the values of the high halves of 16 bytes, odd: of the low ones, 16 floats each.
-  void look_up_pairs(Floats* even, Floats* odd, const uint8_t* packed) const {
+  // The values of the lowest 4 bits of each lane.
+  Floats look_up(Words index) const {
 #if defined(__AVX512BW__)
-    const __m512i b =
-        _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(packed)));
     const __m512 values = _mm512_loadu_ps(reinterpret_cast<const float*>(table_));
-    even[0] = _mm512_permutexvar_ps(_mm512_srli_epi32(b, 4), values);
-    odd[0] = _mm512_permutexvar_ps(b, values);  // reads 4 bits of each index
+    return _mm512_permutexvar_ps(reinterpret_cast<__m512i>(index), values);
 #elif defined(__AVX2__)
     const auto* values = reinterpret_cast<const float*>(table_);
     const __m256 below = _mm256_loadu_ps(values), above = _mm256_loadu_ps(values + 8);
-    const auto pick = [&](__m256i index) {
-      return _mm256_blendv_ps(_mm256_permutevar8x32_ps(below, index),
-                              _mm256_permutevar8x32_ps(above, index),
-                              _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));
-    };
-    for (int p = 0; p < 2; ++p) {
-      const __m256i b =
-          _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(packed + 8 * p)));
-      even[p] = pick(_mm256_srli_epi32(b, 4));
-      odd[p] = pick(b);
-    }
+    const auto lanes = reinterpret_cast<__m256i>(index);
+    return _mm256_blendv_ps(_mm256_permutevar8x32_ps(below, lanes),
+                            _mm256_permutevar8x32_ps(above, lanes),
+                            _mm256_castsi256_ps(_mm256_slli_epi32(lanes, 28)));
 #else
-    float values[16], high[16], low[16];
+    float values[16];
     std::memcpy(values, table_, sizeof values);
-    for (int i = 0; i < 16; ++i) {
-      high[i] = values[packed[i] >> 4];
-      low[i] = values[packed[i] & 15];
-    }
-    std::memcpy(even, high, sizeof high);
-    std::memcpy(odd, low, sizeof low);
+    Floats out;
+    for (int64_t l = 0; l < Vector<Isa, float>::lanes; ++l) out[l] = values[index[l] & 15];
+    return out;
 #endif
   }
 

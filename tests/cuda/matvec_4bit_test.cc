@@ -21,9 +21,9 @@ void compare(const Weight4Bit& weight, int64_t rows, bool biased, int64_t skip =
     if constexpr (std::is_same_v<decltype(isa), Cuda>) {
       matvec_4bit(isa, y, weight.out, x, rows, w, bias);
     } else {
-      std::vector<float> split(static_cast<size_t>(rows * weight.in));
-      split_pairs(isa, split.data(), x, rows * weight.in);
-      const float* in_order = split.data();
+      std::vector<float> lanes(static_cast<size_t>(rows * length_in_lanes(weight.in)));
+      put_in_lanes(isa, lanes.data(), x, rows, weight.in);
+      const float* in_order = lanes.data();
       matvec_4bit(isa, y, weight.out, in_order, rows, w, bias);
     }
   });
