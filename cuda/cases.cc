@@ -342,8 +342,9 @@ void add_matvec_4bit(std::vector<KernelCase>& cases, int64_t times) {
 // A block makes 64 columns of y and reads all of x. With 64 columns in all, four blocks take a part
 // of the sums each, which are written and read.
 void add_gemm_4bit(std::vector<KernelCase>& cases, int64_t times) {
-  for (const auto& [rows, weight] :
-       {std::pair{16, Weight4Bit{256 * times, false}}, {64, {256 * times, true}}, {64, {64, true}}}) {
+  for (const auto& [rows, weight] : {std::pair{16, Weight4Bit{256 * times, false}},
+                                     {64, {256 * times, true}},
+                                     {64, {64, true}}}) {
     const int64_t n = rows * weight.out, parts = weight.out == 64 ? 4 : 0;
     cases.push_back({"gemm_4bit",
                      fmt::format("bf16 [{}, {}] by [{}, {}]{}", rows, weight.in, weight.out,
