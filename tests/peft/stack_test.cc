@@ -64,11 +64,12 @@ std::unique_ptr<Method> open(const std::filesystem::path& folder, Model& model) 
 TEST_CASE(
     "stack: training changes the upper adapter alone, and its folder brings the lower along") {
   for (const std::string type : {"gpt2", "llama", "bert", "t5"})
-    for (const auto& [lower, upper] : {std::pair{kPfeiffer, kLora},
-                                       {kPrefix, kPrefix},
-                                       {kPrompt, kPfeiffer},
-                                       {kLora, kIa3},
-                                       {kPrefix, kUnipelt}}) {
+    for (const auto& two : {std::pair{kPfeiffer, kLora},
+                            {kPrefix, kPrefix},
+                            {kPrompt, kPfeiffer},
+                            {kLora, kIa3},
+                            {kPrefix, kUnipelt}}) {
+      const Kind &lower = two.first, &upper = two.second;
       CAPTURE(type);
       CAPTURE(lower.method);
       CAPTURE(upper.method);
@@ -109,7 +110,8 @@ TEST_CASE(
 
 TEST_CASE("stack: two that merge give the same merged") {
   for (const std::string type : {"gpt2", "llama", "bert", "t5"})
-    for (const auto& [lower, upper] : {std::pair{kLora, kLora}, {kLora, kIa3}, {kIa3, kLora}}) {
+    for (const auto& two : {std::pair{kLora, kLora}, {kLora, kIa3}, {kIa3, kLora}}) {
+      const Kind &lower = two.first, &upper = two.second;
       CAPTURE(type);
       CAPTURE(lower.method);
       CAPTURE(upper.method);

@@ -200,8 +200,9 @@ TEST_CASE("plan: a batch of so many tokens, a longest text, what is refused") {
 TEST_CASE("plan: the shapes have as many parameters as the models whose names they bear") {
   const std::pair<const char*, int64_t> published[] = {
       {"gpt2-small", 124439808}, {"llama-1b", 1235814400}, {"llama-8b", 8030261248}};
-  for (const auto& [name, parameters] : published) {
-    CAPTURE(name);
+  for (const auto& shape : published) {
+    const auto& [name, parameters] = shape;
+    CAPTURE(shape.first);
     PlanOptions o = with("lora");
     o.max_length = 16;
     const MemoryPlan plan =
