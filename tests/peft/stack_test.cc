@@ -61,6 +61,19 @@ std::unique_ptr<Method> open(const std::filesystem::path& folder, Model& model) 
   return load_adapter(folder, read_adapter_config(folder), model);
 }
 
+// `upper` on `lower`, from their folders.
+struct Stacked {
+  test::TempDir dir;
+  std::unique_ptr<Model> model;
+  std::unique_ptr<Method> method;
+  Stacked(const std::string& type, const Kind& lower, const Kind& upper)
+      : model(test::tiny_model(type, DType::f32)) {
+    save(type, lower, 1, dir / "lower");
+    save(type, upper, 50, dir / "upper", {(dir / "lower").string()});
+    method = open(dir / "upper", *model);
+  }
+};
+
 TEST_CASE(
     "stack: training changes the upper adapter alone, and its folder brings the lower along") {
   for (const std::string type : {"gpt2", "llama", "bert", "t5"})
@@ -73,11 +86,8 @@ TEST_CASE(
       CAPTURE(type);
       CAPTURE(lower.method);
       CAPTURE(upper.method);
-      const test::TempDir dir;
-      save(type, lower, 1, dir / "lower");
-      save(type, upper, 50, dir / "upper", {(dir / "lower").string()});
-      const auto model = test::tiny_model(type, DType::f32);
-      const auto method = open(dir / "upper", *model);
+      const Stacked stacked(type, lower, upper);
+      const auto& [dir, model, method] = stacked;
       REQUIRE(method->below.size() == 1);
       std::vector<Tensor> before;
       method->below[0]->visit([&](Parameter& p) { before.push_back(p.var.value().clone()); });
@@ -115,26 +125,20 @@ TEST_CASE("stack: two that merge give the same merged") {
       CAPTURE(type);
       CAPTURE(lower.method);
       CAPTURE(upper.method);
-      const test::TempDir dir;
-      save(type, lower, 1, dir / "lower");
-      save(type, upper, 50, dir / "upper", {(dir / "lower").string()});
-      const auto model = test::tiny_model(type, DType::f32);
-      const auto method = open(dir / "upper", *model);
+      const Stacked stacked(type, lower, upper);
+      const auto& [dir, model, method] = stacked;
       const test::Packed batch = test::pack(test::random_documents({5, 7, 3}, 2));
-      const Tensor stacked = test::hidden_of(*model, batch);
+      const Tensor before = test::hidden_of(*model, batch);
       merge_stack(*model, *method);
       model->visit_linears([](Linear& linear) { CHECK(linear.adapters().empty()); });
-      CHECK(test::max_difference(test::hidden_of(*model, batch), stacked) <=
-            2e-5 * test::max_magnitude(stacked));
+      CHECK(test::max_difference(test::hidden_of(*model, batch), before) <=
+            2e-5 * test::max_magnitude(before));
     }
 }
 
 TEST_CASE("stack: prefixes of two adapters, one of them each document's own") {
-  const test::TempDir dir;
-  save("llama", kUnipelt, 1, dir / "lower");
-  save("llama", kPrefix, 50, dir / "upper", {(dir / "lower").string()});
-  const auto model = test::tiny_model("llama", DType::f32);
-  const auto method = open(dir / "upper", *model);
+  const Stacked stacked("llama", kUnipelt, kPrefix);
+  const auto& model = stacked.model;
   const test::Documents documents = test::random_documents({5, 2, 7}, 6);
   Packing moved;
   const Tensor together = test::hidden_of(*model, test::pack(documents), &moved);
@@ -148,11 +152,8 @@ TEST_CASE("stack: prefixes of two adapters, one of them each document's own") {
 TEST_CASE("stack: a cache keeps the prefixes of both") {
   for (const std::string type : {"gpt2", "llama", "t5"}) {
     CAPTURE(type);
-    const test::TempDir dir;
-    save(type, kPrefix, 1, dir / "lower");
-    save(type, kPrefix, 50, dir / "upper", {(dir / "lower").string()});
-    const auto model = test::tiny_model(type, DType::f32);
-    const auto method = open(dir / "upper", *model);
+    const Stacked stacked(type, kPrefix, kPrefix);
+    const auto& model = stacked.model;
     const test::Documents prompts = test::random_documents({5, 2, 7}, 6);
     GenerateOptions options;
     options.max_new_tokens = 6;
