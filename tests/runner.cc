@@ -15,12 +15,13 @@
 #include <new>
 
 #include "engine/error.h"
+#include "tests/quiet_reporter.h"
 
 namespace lk::test {
 namespace {
 
 // What doctest says of a run; the name of the test case that runs now.
-struct Listener : doctest::IReporter {
+struct Listener : QuietReporter {
   explicit Listener(const doctest::ContextOptions&) {}
   static inline unsigned chosen = 0, executed = 0, failed = 0;
   static inline char private_name[200] = {};
@@ -35,15 +36,6 @@ struct Listener : doctest::IReporter {
     chosen = stats.numTestCasesPassingFilters;
     failed = stats.numTestCasesFailed;
   }
-  void report_query(const doctest::QueryData&) override {}
-  void test_case_reenter(const doctest::TestCaseData&) override {}
-  void test_case_end(const doctest::CurrentTestCaseStats&) override {}
-  void test_case_exception(const doctest::TestCaseException&) override {}
-  void subcase_start(const doctest::SubcaseSignature&) override {}
-  void subcase_end() override {}
-  void log_assert(const doctest::AssertData&) override {}
-  void log_message(const doctest::MessageData&) override {}
-  void test_case_skipped(const doctest::TestCaseData&) override {}
 };
 DOCTEST_REGISTER_LISTENER("runner", 1, Listener);
 

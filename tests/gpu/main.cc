@@ -13,13 +13,14 @@
 
 #include "cuda/device.h"
 #include "engine/device.h"
+#include "tests/quiet_reporter.h"
 #include "tests/runner.h"
 
 namespace {
 
 // After some errors (an address that no memory has) every later call fails, in whatever test case:
 // the run ends at the first.
-struct LostDevice : doctest::IReporter {
+struct LostDevice : lk::test::QuietReporter {
   explicit LostDevice(const doctest::ContextOptions&) {}
   static inline const char* name = "";
   void test_case_start(const doctest::TestCaseData& test) override { name = test.m_name; }
@@ -31,16 +32,6 @@ struct LostDevice : doctest::IReporter {
                cudaGetErrorString(error));
     std::_Exit(1);
   }
-  void report_query(const doctest::QueryData&) override {}
-  void test_run_start() override {}
-  void test_run_end(const doctest::TestRunStats&) override {}
-  void test_case_reenter(const doctest::TestCaseData&) override {}
-  void test_case_exception(const doctest::TestCaseException&) override {}
-  void subcase_start(const doctest::SubcaseSignature&) override {}
-  void subcase_end() override {}
-  void log_assert(const doctest::AssertData&) override {}
-  void log_message(const doctest::MessageData&) override {}
-  void test_case_skipped(const doctest::TestCaseData&) override {}
 };
 DOCTEST_REGISTER_LISTENER("lost device", 2, LostDevice);
 
