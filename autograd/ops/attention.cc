@@ -33,7 +33,7 @@ template <class F>
 void on_attention_kernel(const Tensor& q, [[maybe_unused]] const AttentionShape& s,
                          [[maybe_unused]] bool biased, F&& f) {
 #if LK_X86_KERNELS
-  if (!biased && q.device() == Device::cpu && q.dtype() == DType::bf16 &&
+  if (!biased && !dry_run() && q.device() == Device::cpu && q.dtype() == DType::bf16 &&
       isa_level() == IsaLevel::amx && s.head_dim % 32 == 0 && s.dropout == 0)
     return f(Amx{}, bf16{});
 #endif
