@@ -25,12 +25,21 @@ Tensor transposed(const Tensor& m) {
 }  // namespace
 
 void QuantError::add(const std::string& layer, const Quantized& q, const Tensor& w) {
-  const Tensor restored = dequantize(q, DType::f32), exact = w.to(DType::f32);
+  // A megabyte at a time: the model being loaded may fill the memory.
+  const int64_t cols = w.dim(1), step = std::max<int64_t>(1, (1 << 18) / cols);
+  const Tensor restored = Tensor::empty({std::min(step, w.dim(0)), cols}, DType::f32);
+  const auto* r = restored.data<float>();
   double error = 0, size = 0;
-  for (int64_t i = 0; i < q.numel(); ++i) {
-    const double x = exact.data<float>()[i], d = static_cast<double>(restored.data<float>()[i]) - x;
-    error += d * d;
-    size += x * x;
+  for (int64_t row = 0; row < w.dim(0) && !dry_run(); row += step) {
+    const int64_t rows = std::min(step, w.dim(0) - row), n = rows * cols;
+    dequantize_range(restored.raw(), DType::f32, q, row * cols, n);
+    const Tensor exact = w.rows(row, row + rows).to(DType::f32);
+    const auto* x = exact.data<float>();
+    for (int64_t i = 0; i < n; ++i) {
+      const double d = static_cast<double>(r[i]) - x[i];
+      error += d * d;
+      size += static_cast<double>(x[i]) * x[i];
+    }
   }
   const double relative = size > 0 ? std::sqrt(error / size) : 0.0;
   mean = (mean * static_cast<double>(layers) + relative) / static_cast<double>(layers + 1);
