@@ -200,10 +200,8 @@ AdapterConfig read_adapter_config(const std::filesystem::path& folder) {
 }
 
 std::vector<std::string> stacked_on(const Settings& settings) {
-  if (!settings.has("lorikeet")) return {};
-  const json& ours = settings.json()["lorikeet"];
-  if (!ours.is_object() || !ours.contains("stacked_on")) return {};
-  const json& folders = ours["stacked_on"];
+  const json folders = settings.remembered("stacked_on");
+  if (folders.is_null()) return {};
   require(folders.is_array() && std::all_of(folders.begin(), folders.end(),
                                             [](const json& f) { return f.is_string(); }),
           "{}: 'lorikeet.stacked_on' is {}; expected a list of adapter folders", settings.source(),
@@ -212,9 +210,7 @@ std::vector<std::string> stacked_on(const Settings& settings) {
 }
 
 void stack_on(Settings& settings, const std::vector<std::string>& folders) {
-  json ours = settings.has("lorikeet") ? settings.json()["lorikeet"] : json::object();
-  ours["stacked_on"] = folders;
-  settings.set("lorikeet", ours);
+  settings.remember("stacked_on", folders);
 }
 
 std::vector<std::unique_ptr<Method>> load_below(const Settings& settings, Model& model) {

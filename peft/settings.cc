@@ -91,4 +91,16 @@ std::vector<int64_t> Settings::integers(const std::string& key) const {
 
 void Settings::set(const std::string& key, const nlohmann::json& value) { (*values_)[key] = value; }
 
+void Settings::remember(const std::string& key, const nlohmann::json& value) {
+  nlohmann::json& ours = (*values_)["lorikeet"];
+  if (!ours.is_object()) ours = nlohmann::json::object();
+  ours[key] = value;
+}
+
+nlohmann::json Settings::remembered(const std::string& key) const {
+  const auto ours = values_->find("lorikeet");
+  if (ours == values_->end() || !ours->is_object()) return nullptr;
+  return ours->value(key, nlohmann::json());
+}
+
 }  // namespace lk

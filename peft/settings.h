@@ -29,6 +29,9 @@ class Settings {
   bool is_text(const std::string& key) const;
   bool has_text(const std::string& key) const { return is_text(key) && !text(key).empty(); }
   void set(const std::string& key, const nlohmann::json& value);
+  // What is ours alone in adapter_config.json lies under "lorikeet"; null where it is not there.
+  void remember(const std::string& key, const nlohmann::json& value);
+  nlohmann::json remembered(const std::string& key) const;
   const nlohmann::json& json() const { return *values_; }
   const std::string& source() const { return source_; }
 

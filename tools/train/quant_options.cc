@@ -37,18 +37,13 @@ void add_quant_options(CLI::App& app, QuantOptions& o) {
 
 void remember(Settings& settings, const QuantOptions& options) {
   if (options.type.empty()) return;
-  nlohmann::json ours =
-      settings.has("lorikeet") ? settings.json()["lorikeet"] : nlohmann::json::object();
-  ours["quant"] = options.json();
-  settings.set("lorikeet", ours);
+  settings.remember("quant", options.json());
 }
 
 QuantOptions remembered(const Settings& settings) {
   QuantOptions o;
-  if (!settings.has("lorikeet")) return o;
-  const nlohmann::json& ours = settings.json()["lorikeet"];
-  if (!ours.is_object() || !ours.contains("quant")) return o;
-  const nlohmann::json& q = ours["quant"];
+  const nlohmann::json q = settings.remembered("quant");
+  if (q.is_null()) return o;
   try {
     o.type = q.at("type").get<std::string>();
     o.block_size = q.at("block_size").get<int64_t>();

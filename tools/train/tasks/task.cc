@@ -23,19 +23,15 @@ Var TaskData::loss(Model& model, const Batch& batch) const {
 
 void remember(Settings& settings, const TaskKind& kind, const nlohmann::json& memory) {
   if (memory.empty()) return;
-  nlohmann::json ours =
-      settings.has("lorikeet") ? settings.json()["lorikeet"] : nlohmann::json::object();
-  ours["task"] = memory;
-  ours["task"]["name"] = kind.name;
-  settings.set("lorikeet", ours);
+  nlohmann::json task = memory;
+  task["name"] = kind.name;
+  settings.remember("task", task);
 }
 
 RememberedTask remembered_task(const Settings& settings) {
   RememberedTask out;
-  if (!settings.has("lorikeet")) return out;
-  const nlohmann::json& ours = settings.json()["lorikeet"];
-  if (!ours.is_object() || !ours.contains("task")) return out;
-  const nlohmann::json& task = ours["task"];
+  const nlohmann::json task = settings.remembered("task");
+  if (task.is_null()) return out;
   try {
     out.kind = &find_task_kind(task.at("name").get<std::string>());
     out.template_text = task.value("template", "");
