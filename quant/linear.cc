@@ -55,25 +55,29 @@ bool takes_codes(const Tensor& x, const Quantized& w) {
 // A few rows, straight from the codes.
 void multiply_codes(const Tensor& y, const Tensor& x, const Quantized& w, const Tensor& bias) {
   const int64_t in = w.shape[1], out = w.shape[0], rows = x.numel() / in, block = w.spec.block_size;
-  const Tensor lanes = Tensor::empty({rows, length_in_lanes(in)}, DType::f32),
-               wide = bias.defined() ? bias.to(DType::f32) : Tensor();
+  const Tensor wide = bias.defined() ? bias.to(DType::f32) : Tensor();
   on_float(x.dtype(), [&](auto isa, auto type) {
     using T = decltype(type);
     if constexpr (!std::is_same_v<T, double>) {
-      put_in_lanes(isa, lanes.data<float>(), x.data<T>(), rows, in);
+      const auto bytes = static_cast<int64_t>(sizeof(Lanes<T>));
+      const Tensor room = Tensor::empty({rows, lanes_of(in), bytes}, DType::u8);
+      auto* lanes = reinterpret_cast<Lanes<T>*>(room.raw());
+      put_in_lanes(isa, lanes, x.data<T>(), rows, in);
       const float *values = codebook4(w.spec.type).values.data(),
                   *add = wide.defined() ? wide.data<float>() : nullptr;
       parallel_for(out, 1 + (1 << 15) / in, [&](int64_t begin, int64_t end) {
-        // Factors for as many rows of W as a small array holds.
-        float factors[kMostFactors];
-        const int64_t blocks = in / block, step = std::max<int64_t>(1, kMostFactors / blocks);
+        // Where they are quantized, factors for as many rows of W as a small array holds.
+        float restored[kMostFactors];
+        const int64_t blocks = in / block, most = std::max<int64_t>(1, kMostFactors / blocks),
+                      step = w.spec.double_quant ? most : end - begin;
         for (int64_t o = begin; o < end; o += step) {
           const int64_t count = std::min(step, end - o);
-          block_factors(factors, w, o * blocks, count * blocks);
+          if (w.spec.double_quant) block_factors(restored, w, o * blocks, count * blocks);
+          const float* factors =
+              w.spec.double_quant ? restored : w.absmax.data<float>() + o * blocks;
           const Matrix4Bit some{count,   in,    block, w.codes.data<uint8_t>() + o * in / 2,
                                 factors, values};
-          matvec_4bit(isa, y.data<T>() + o, out, lanes.data<float>(), rows, some,
-                      add ? add + o : nullptr);
+          matvec_4bit(isa, y.data<T>() + o, out, lanes, rows, some, add ? add + o : nullptr);
         }
       });
     }

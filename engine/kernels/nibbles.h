@@ -147,6 +147,77 @@ class Table16 {
   Floats table_[16 / Vector<Isa, float>::lanes];
 };
 
+// The same in whole numbers: 1 is kWholeOne, of which a product with 14 bits can be summed 8 times
+// in 32 bits.
+inline constexpr float kWholeOne = 16384;
+template <class Isa>
+class WholeTable16 {
+ public:
+  using Shorts = typename Vector<Isa, int16_t>::type;
+  explicit WholeTable16(const float* values) {
+    for (int c = 0; c < 16; ++c) {
+      const float scaled = values[c] * kWholeOne;
+      table_[c] = static_cast<int16_t>(scaled < 0 ? scaled - 0.5f : scaled + 0.5f);
+    }
+  }
+  // out[k]: the values of the bits from 4 k on of each word of 16 bits.
+  void look_up(Shorts (&out)[4], const uint8_t* codes) const {
+#if defined(__AVX512BW__)
+    const __m256i once = _mm256_load_si256(reinterpret_cast<const __m256i*>(table_));
+    const __m512i twice = _mm512_broadcast_i64x4(once), words = _mm512_loadu_si512(codes);
+#pragma GCC unroll 4
+    for (unsigned k = 0; k < 4; ++k)
+      out[k] = reinterpret_cast<Shorts>(
+          _mm512_permutexvar_epi16(_mm512_srli_epi16(words, 4 * k), twice));
+#elif defined(__AVX2__)
+    const __m256i all = _mm256_load_si256(reinterpret_cast<const __m256i*>(table_)),
+                  low = _mm256_set1_epi16(0xff), nibble = _mm256_set1_epi8(15);
+    // Low and high bytes of the 16 values, once for each half of a register.
+    const __m256i packed = _mm256_permute4x64_epi64(
+        _mm256_packus_epi16(_mm256_and_si256(all, low), _mm256_srli_epi16(all, 8)), 0xd8);
+    const __m256i lows = _mm256_permute4x64_epi64(packed, 0x44),
+                  highs = _mm256_permute4x64_epi64(packed, 0xee),
+                  words = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes));
+    for (int k = 0; k < 2; ++k) {
+      const __m256i index = _mm256_and_si256(k == 0 ? words : _mm256_srli_epi16(words, 4), nibble);
+      const __m256i l = _mm256_shuffle_epi8(lows, index), h = _mm256_shuffle_epi8(highs, index);
+      out[k] = reinterpret_cast<Shorts>(
+          _mm256_or_si256(_mm256_and_si256(l, low), _mm256_slli_epi16(h, 8)));
+      out[k + 2] = reinterpret_cast<Shorts>(
+          _mm256_or_si256(_mm256_srli_epi16(l, 8), _mm256_andnot_si256(low, h)));
+    }
+#else
+    uint16_t words[Vector<Isa, int16_t>::lanes];
+    std::memcpy(words, codes, sizeof words);
+    for (int k = 0; k < 4; ++k)
+      for (int64_t l = 0; l < Vector<Isa, int16_t>::lanes; ++l)
+        out[k][l] = table_[words[l] >> (4 * k) & 15];
+#endif
+  }
+
+ private:
+  alignas(64) int16_t table_[16];
+};
+
+// Each lane: the products of two neighbours, summed.
+template <class Isa>
+inline typename Vector<Isa, int32_t>::type pair_products(typename Vector<Isa, int16_t>::type a,
+                                                         const int16_t* b) {
+  using Ints = typename Vector<Isa, int32_t>::type;
+#if defined(__AVX512BW__)
+  return reinterpret_cast<Ints>(
+      _mm512_madd_epi16(reinterpret_cast<__m512i>(a), _mm512_loadu_si512(b)));
+#elif defined(__AVX2__)
+  return reinterpret_cast<Ints>(_mm256_madd_epi16(
+      reinterpret_cast<__m256i>(a), _mm256_loadu_si256(reinterpret_cast<const __m256i*>(b))));
+#else
+  Ints out;
+  for (int64_t l = 0; l < Vector<Isa, int32_t>::lanes; ++l)
+    out[l] = a[2 * l] * b[2 * l] + a[2 * l + 1] * b[2 * l + 1];
+  return out;
+#endif
+}
+
 // Search among 15 rising thresholds: four steps down a tree whose levels lie in registers.
 template <class Isa>
 class Search15 {

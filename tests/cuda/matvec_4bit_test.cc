@@ -21,9 +21,10 @@ void compare(const Weight4Bit& weight, int64_t rows, bool biased, int64_t skip =
     if constexpr (std::is_same_v<decltype(isa), Cuda>) {
       matvec_4bit(isa, y, weight.out, x, rows, w, bias);
     } else {
-      std::vector<float> lanes(static_cast<size_t>(rows * length_in_lanes(weight.in)));
+      using T = std::remove_pointer_t<decltype(y)>;
+      std::vector<Lanes<T>> lanes(static_cast<size_t>(rows * lanes_of(weight.in)));
       put_in_lanes(isa, lanes.data(), x, rows, weight.in);
-      const float* in_order = lanes.data();
+      const Lanes<T>* in_order = lanes.data();
       matvec_4bit(isa, y, weight.out, in_order, rows, w, bias);
     }
   });

@@ -81,6 +81,63 @@ TEST_CASE(
   CHECK(near(x.grad(), x2.grad()) <= 1e-5);
 }
 
+TEST_CASE("quantized_linear: bf16 from the codes, with outliers, against double precision") {
+  const int64_t in = 416, out = 9;
+  for (const int64_t rows : {1, 2, 3, 4})
+    for (const char* type : {"nf4", "fp4", "int4"}) {
+      const QuantSpec spec{type, 32, rows % 2 == 0};
+      const auto q = std::make_shared<const Quantized>(
+          quantize(random_tensor({out, in}, DType::f32, 5, 0.1), spec));
+      Tensor wide = random_tensor({rows, in}, DType::f32, 6);
+      for (int64_t i = 3; i < rows * in; i += 101)
+        wide.data<float>()[i] *= i % 2 == 0 ? 1000.0f : 1e-12f;
+      const Tensor x = wide.to(DType::bf16);
+      const Tensor y = quantized_linear(x, q, {}).value();
+      const Numbers w = dequantize(*q, DType::f32).to_vector<double>();
+      for (int64_t r = 0; r < rows; ++r)
+        for (int64_t o = 0; o < out; ++o) {
+          double sum = 0, unit = 0;
+          for (int64_t at = 0; at < in; at += 128) {
+            double most = 0, weights = 0;
+            for (int64_t i = at; i < std::min(in, at + 128); ++i) {
+              const double v = x.item(r * in + i), weight = w[static_cast<size_t>(o * in + i)];
+              sum += v * weight;
+              most = std::max(most, std::abs(v));
+              weights = std::max(weights, std::abs(weight));
+            }
+            unit += 16 * most * weights;
+          }
+          CAPTURE(type);
+          CAPTURE(rows);
+          // The result's rounding; x and the code book are off by 2^-14 of their largest at most,
+          // and of 128 errors either way the sum is not above 16.
+          CHECK(std::abs(y.item(r * out + o) - sum) <=
+                std::abs(sum) / 256 + unit * std::ldexp(1.0, -14));
+        }
+    }
+}
+
+TEST_CASE("quantized_linear: what is not finite stays in its row") {
+  const auto q = std::make_shared<const Quantized>(
+      quantize(random_tensor({5, 160}, DType::f32, 5, 0.1), {"nf4", 32, false}));
+  for (const DType dtype : {DType::f32, DType::bf16})
+    for (const float bad : {std::numeric_limits<float>::infinity(), std::nanf("")}) {
+      Tensor x = random_tensor({3, 160}, DType::f32, 6);
+      x.data<float>()[160 + 150] = bad;
+      const Tensor y = quantized_linear(x.to(dtype), q, {}).value();
+      for (int64_t o = 0; o < 5; ++o) {
+        CHECK(std::isfinite(y.item(o)));
+        CHECK(!std::isfinite(y.item(5 + o)));
+        CHECK(std::isfinite(y.item(10 + o)));
+      }
+    }
+  const Tensor tiny = Tensor::full({1, 160}, DType::bf16, 1e-38);
+  for (const Tensor& x : {Tensor::zeros({1, 160}, DType::bf16), tiny}) {
+    const Tensor y = quantized_linear(x, q, {}).value();
+    for (int64_t o = 0; o < 5; ++o) CHECK(std::abs(y.item(o)) < 1e-36);
+  }
+}
+
 TEST_CASE("QuantizedWeight: dense and assign") {
   const Tensor w = random_tensor({12, 40}, DType::f32, 4, 0.1);
   for (const std::string& type : quant_types()) {
