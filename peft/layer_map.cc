@@ -65,7 +65,9 @@ std::string module_of_a(std::string name) {
 }  // namespace
 
 bool LayerMap::constant() const {
-  return std::all_of(values.begin(), values.end(), [&](double v) { return v == values[0]; });
+  const auto is_number = [](double v) { return !std::isnan(v); };
+  const auto first = std::find_if(values.begin(), values.end(), is_number);
+  return std::all_of(first, values.end(), [&](double v) { return v == *first || !is_number(v); });
 }
 
 LayerMap layer_map(const std::string& title, std::span<const NamedNumber> numbers) {

@@ -15,7 +15,7 @@ struct LayerMap {
   std::vector<std::string> layers, places;  // "3", or "decoder 3"; "attention.self.query"
   std::vector<double> values;               // [layers, places]; NaN where there is none
   double at(size_t layer, size_t place) const { return values[layer * places.size() + place]; }
-  bool constant() const;  // one number everywhere
+  bool constant() const;  // one number everywhere where there is one
 };
 
 // A parameter's number, or a module's.

@@ -52,6 +52,11 @@ TEST_CASE("layer map: T5 has two stacks; embeddings and heads stand outside; Ada
       {"bert.encoder.layer.1.attention.self.query.loras.name.lora_A", {8, 16}}};
   CHECK(rank_map(hub).places == Names{"attention.self.query"});
   CHECK(rank_map(hub).constant());
+  const std::vector<NamedShape> with_pooler{
+      {"base_model.model.bert.encoder.layer.0.attention.self.query.lora_A.weight", {4, 16}},
+      {"base_model.model.bert.pooler.dense.lora_A.weight", {4, 16}}};
+  CHECK(rank_map(with_pooler).values.size() == 4);  // two of them NaN
+  CHECK(rank_map(with_pooler).constant());
   CHECK(rank_map({}).layers.empty());
 }
 

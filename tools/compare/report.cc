@@ -7,8 +7,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <numeric>
-#include <thread>
 
+#include "engine/parallel.h"
 #include "tools/train/progress.h"
 
 namespace lk {
@@ -53,7 +53,7 @@ std::string machine() {
       name = line.substr(line.find(':') + 2);
       break;
     }
-  return fmt::format("{} threads of {}", std::thread::hardware_concurrency(), name);
+  return fmt::format("{} thread{} of {}", max_threads(), max_threads() == 1 ? "" : "s", name);
 }
 
 }  // namespace
@@ -160,7 +160,8 @@ std::string section(const ComparePlan& plan, const std::vector<Row>& rows,
                      "\n\nOn " + machine() + "; mean ± standard deviation over the seeds.\n\n");
   for (const Row& r : rows)
     for (const LayerMap& map : r.maps)
-      out += fmt::format("\n{}, {} by layer:\n\n```\n{}```\n", r.name, map.title, text_of(map));
+      if (!map.constant())
+        out += fmt::format("\n{}, {} by layer:\n\n```\n{}```\n", r.name, map.title, text_of(map));
   return out;
 }
 
