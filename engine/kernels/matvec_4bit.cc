@@ -9,7 +9,8 @@
 namespace lk {
 namespace {
 
-constexpr int64_t kChunk = 128, kAhead = 2048;  // bytes fetched ahead
+constexpr int64_t kChunk = 128;   // codes
+constexpr int64_t kAhead = 2048;  // bytes fetched ahead
 
 template <class Isa>
 using Floats = typename Vector<Isa, float>::type;
@@ -184,12 +185,10 @@ void in_order(V* lanes, F&& value) {
     for (int64_t l = 0; l < words; ++l) lanes[k * words + l] = value(l * nibbles + (k ^ 1));
 }
 
-template <class Isa>
 void put(Lanes<float>& lanes, const float* x, int64_t n) {
   in_order(lanes.values, [&](int64_t i) { return i < n ? x[i] : 0.0f; });
 }
 
-template <class Isa>
 void put(Lanes<bf16>& lanes, const bf16* x, int64_t n) {
   float most = 0, sum = 0;  // sum: 0, or NaN
   for (int64_t i = 0; i < n; ++i) {
@@ -215,7 +214,7 @@ template <class Isa, class T>
 void put_in_lanes(Isa, Lanes<T>* lanes, const T* x, int64_t rows, int64_t n) {
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t at = 0; at < n; at += kChunk)
-      put<Isa>(*lanes++, x + r * n + at, std::min(kChunk, n - at));
+      put(*lanes++, x + r * n + at, std::min(kChunk, n - at));
 }
 
 template <class Isa, class T, class X>

@@ -21,7 +21,7 @@ struct Lanes<float> {
 };
 // x = values times scale, a power of two: what has 8 bits is held without loss down to 1/64 of the
 // 128 numbers' largest, and nothing is off by more than 2^-14 of that. So the products with the
-// code book, of 15 bits, and the sums of 8 are whole numbers, which cost half of what f32's do.
+// code book, of 15 bits, and the sums of 8 are whole numbers, which take fewer instructions.
 // scale is NaN where one of the numbers is not finite.
 template <>
 struct alignas(64) Lanes<bf16> {

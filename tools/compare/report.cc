@@ -160,8 +160,7 @@ std::string section(const ComparePlan& plan, const std::vector<Row>& rows,
                      "\n\nOn " + machine() + "; mean ± standard deviation over the seeds.\n\n");
   for (const Row& r : rows)
     for (const LayerMap& map : r.maps)
-      if (!map.constant())
-        out += fmt::format("\n{}, {} by layer:\n\n```\n{}```\n", r.name, map.title, text_of(map));
+      out += fmt::format("\n{}, {} by layer:\n\n```\n{}```\n", r.name, map.title, text_of(map));
   return out;
 }
 
