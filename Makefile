@@ -14,15 +14,16 @@ LDLIBS   := -ldnnl -llapacke -lopenblas -lfmt -lpcre2-8 -lutf8proc -lxxhash
 LDFLAGS  := -fopenmp $(SANITIZE)
 
 # CPU kernels are compiled once per instruction set and chosen at run time (engine/cpu.h); those of
-# engine/kernels/amx for CPUs with matrix tiles alone.
+# a folder engine/kernels/ISA for that set alone.
 MACHINE  := $(shell uname -m)
 ifeq ($(MACHINE),x86_64)
-ISAS     ?= avx2 avx512 amx
+ISAS     ?= avx2 avx512 vnni amx
 else
 ISAS     ?= generic
 endif
 FLAGS_avx2    := -march=x86-64-v3 -DLK_ISA=Avx2
 FLAGS_avx512  := -march=x86-64-v4 -mprefer-vector-width=512 -DLK_ISA=Avx512
+FLAGS_vnni    := $(subst Avx512,Vnni,$(FLAGS_avx512)) -mavx512vbmi -mavx512vnni
 FLAGS_amx     := $(subst Avx512,Amx,$(FLAGS_avx512)) -mamx-tile -mamx-bf16
 FLAGS_generic := -DLK_ISA=Generic
 ifeq ($(ISAS),generic)
@@ -54,8 +55,7 @@ CUDA       ?= $(if $(NVCC),1,0)
 EMULATE    ?= 0
 CUDA_HOME  := $(patsubst %/bin/nvcc,%,$(NVCC))
 GPU_SRC    := $(CU_SRC) $(addprefix cuda/,device.cc managed.cc staging.cc gemm.cc cublaslt.cc svd.cc cusolver.cc cases.cc timing.cc)
-AMX_SRC    := $(wildcard engine/kernels/amx/*.cc)
-LIB_SRC    := $(filter-out $(KERNEL_SRC) $(AMX_SRC),$(shell find $(LIB_DIRS) -name '*.cc' 2>/dev/null | sort))
+LIB_SRC    := $(filter-out $(KERNEL_SRC) $(wildcard engine/kernels/*/*.cc),$(shell find $(LIB_DIRS) -name '*.cc' 2>/dev/null | sort))
 TOOL_SRC   := $(wildcard tools/*.cc)
 TOOL_LIB   := $(wildcard tools/*/*.cc tools/*/*/*.cc)
 TEST_SRC   := $(shell find tests -name '*.cc' -not -path 'tests/fuzz/*' -not -path 'tests/gpu/*' | sort)
@@ -63,7 +63,7 @@ TESTS      ?= $(filter %_test.cc,$(TEST_SRC))
 TEST_LIB   := $(filter-out %_test.cc,$(TEST_SRC))
 
 obj         = $(patsubst %.cu,$(BUILD)/obj/%.o,$(patsubst %.cc,$(BUILD)/obj/%.o,$(1)))
-kernels_of  = $(if $(filter amx,$(1)),$(AMX_SRC),$(KERNEL_SRC))
+kernels_of  = $(or $(wildcard engine/kernels/$(1)/*.cc),$(KERNEL_SRC))
 KERNEL_OBJ := $(foreach isa,$(ISAS),$(patsubst %.cc,$(BUILD)/obj/$(isa)/%.o,$(call kernels_of,$(isa))))
 LIB_OBJ    := $(call obj,$(LIB_SRC)) $(KERNEL_OBJ)
 EMU_OBJ    := $(call obj,$(CU_SRC) $(CUDA_SRC))

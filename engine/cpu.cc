@@ -34,17 +34,19 @@ IsaLevel detect() {
   const bool v4 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                   __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
                   __builtin_cpu_supports("avx512vl");
-  const IsaLevel best = v4 && tiles_allowed() ? IsaLevel::amx
-                        : v4                  ? IsaLevel::avx512
-                                              : IsaLevel::avx2;
+  const bool bytes = __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi");
+  const IsaLevel best = v4 && bytes && tiles_allowed() ? IsaLevel::amx
+                        : v4 && bytes                  ? IsaLevel::vnni
+                        : v4                           ? IsaLevel::avx512
+                                                       : IsaLevel::avx2;
   const char* wish = std::getenv("LORIKEET_ISA");
   if (!wish || !*wish) return best;
-  for (const IsaLevel level : {IsaLevel::avx2, IsaLevel::avx512, IsaLevel::amx})
+  for (const IsaLevel level : {IsaLevel::avx2, IsaLevel::avx512, IsaLevel::vnni, IsaLevel::amx})
     if (wish == name_of(level)) {
       require(level <= best, "LORIKEET_ISA asks for {}, which this CPU lacks", wish);
       return level;
     }
-  fail("LORIKEET_ISA is '{}'; it can be avx2, avx512 or amx", wish);
+  fail("LORIKEET_ISA is '{}'; it can be avx2, avx512, vnni or amx", wish);
 #else
   return IsaLevel::generic;
 #endif
@@ -58,7 +60,7 @@ IsaLevel isa_level() {
 }
 
 std::string_view name_of(IsaLevel level) {
-  constexpr std::string_view names[] = {"generic", "avx2", "avx512", "amx"};
+  constexpr std::string_view names[] = {"generic", "avx2", "avx512", "vnni", "amx"};
   return names[static_cast<size_t>(level)];
 }
 

@@ -22,11 +22,12 @@ namespace lk {
 struct Generic {};  // any machine
 struct Avx2 {};     // x86-64-v3
 struct Avx512 {};   // x86-64-v4
-struct Amx {};      // and matrix tiles of bf16; only for the few kernels in engine/kernels/amx
+struct Vnni {};  // and bytes looked up and multiplied, for the few kernels in engine/kernels/vnni
+struct Amx {};   // and matrix tiles of bf16, for the few kernels in engine/kernels/amx
 
-enum class IsaLevel : uint8_t { generic, avx2, avx512, amx };
-// The best that this machine has; the environment variable LORIKEET_ISA (avx2, avx512, amx) can ask
-// for less. Error when the machine is below what this binary was built for.
+enum class IsaLevel : uint8_t { generic, avx2, avx512, vnni, amx };
+// The best that this machine has; the environment variable LORIKEET_ISA (avx2, avx512, vnni, amx)
+// can ask for less. Error when the machine is below what this binary was built for.
 IsaLevel isa_level();
 std::string_view name_of(IsaLevel level);
 

@@ -51,6 +51,8 @@ bool Heap::reserve(size_t bytes) {
     void* range = mmap(nullptr, size, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (range != MAP_FAILED) {
+      // Huge pages, where the system gives them: large tensors are filled and read from end to end.
+      madvise(range, size, MADV_HUGEPAGE);
       forbid(reinterpret_cast<uintptr_t>(range), size);
       insert(reinterpret_cast<uintptr_t>(range), {size, 0});
       return true;

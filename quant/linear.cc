@@ -52,20 +52,30 @@ bool takes_codes(const Tensor& x, const Quantized& w) {
          x.dtype() != DType::f64;
 }
 
+// Calls f(isa, T{}) as on_float does, and with products of bytes where the CPU has them.
+template <class F>
+void on_codes_kernel(DType dtype, F&& f) {
+#if LK_X86_KERNELS
+  if (dtype == DType::bf16 && isa_level() >= IsaLevel::vnni && !dry_run()) return f(Vnni{}, bf16{});
+#endif
+  on_float(dtype, std::forward<F>(f));
+}
+
 // A few rows, straight from the codes.
 void multiply_codes(const Tensor& y, const Tensor& x, const Quantized& w, const Tensor& bias) {
   const int64_t in = w.shape[1], out = w.shape[0], rows = x.numel() / in, block = w.spec.block_size;
   const Tensor wide = bias.defined() ? bias.to(DType::f32) : Tensor();
-  on_float(x.dtype(), [&](auto isa, auto type) {
+  on_codes_kernel(x.dtype(), [&](auto isa, auto type) {
     using T = decltype(type);
+    using X = Lanes<decltype(isa), T>;
     if constexpr (!std::is_same_v<T, double>) {
-      const auto bytes = static_cast<int64_t>(sizeof(Lanes<T>));
+      const auto bytes = static_cast<int64_t>(sizeof(X));
       const Tensor room = Tensor::empty({rows, lanes_of(in), bytes}, DType::u8);
-      auto* lanes = reinterpret_cast<Lanes<T>*>(room.raw());
+      auto* lanes = reinterpret_cast<X*>(room.raw());
       put_in_lanes(isa, lanes, x.data<T>(), rows, in);
       const float *values = codebook4(w.spec.type).values.data(),
                   *add = wide.defined() ? wide.data<float>() : nullptr;
-      parallel_for(out, 1 + (1 << 15) / in, [&](int64_t begin, int64_t end) {
+      balanced_for(out, 1 + (1 << 15) / in, [&](int64_t begin, int64_t end) {
         // Where they are quantized, factors for as many rows of W as a small array holds.
         float restored[kMostFactors];
         const int64_t blocks = in / block, most = std::max<int64_t>(1, kMostFactors / blocks),

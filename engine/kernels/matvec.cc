@@ -89,7 +89,7 @@ template <class Isa, int M, int R, class C, class T>
 // B [out, in].
 template <class Isa, int M, class C, class T>
 void dot_rows(C* c, const T* a, const T* b, const float* bias, const MatvecShape& s) {
-  parallel_for(s.out, 1 + (1 << 15) / s.in, [=](int64_t begin, int64_t end) {
+  balanced_for(s.out, 1 + (1 << 15) / s.in, [=](int64_t begin, int64_t end) {
     // Rows read at a time: as many streams as keep memory busy, as few as the registers hold.
     constexpr int R = M == 1 ? 8 : M == 2 ? 4 : 1;
     int64_t o = begin;

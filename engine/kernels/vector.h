@@ -19,6 +19,8 @@ template <>
 struct VectorBytes<Avx512> {
   static constexpr int value = 64;
 };
+template <>
+struct VectorBytes<Vnni> : VectorBytes<Avx512> {};
 
 // Vectors of the instruction set, with the alignment of an element: panels are not always aligned.
 template <class Isa, class A>

@@ -22,9 +22,10 @@ void compare(const Weight4Bit& weight, int64_t rows, bool biased, int64_t skip =
       matvec_4bit(isa, y, weight.out, x, rows, w, bias);
     } else {
       using T = std::remove_pointer_t<decltype(y)>;
-      std::vector<Lanes<T>> lanes(static_cast<size_t>(rows * lanes_of(weight.in)));
+      using X = Lanes<decltype(isa), T>;
+      std::vector<X> lanes(static_cast<size_t>(rows * lanes_of(weight.in)));
       put_in_lanes(isa, lanes.data(), x, rows, weight.in);
-      const Lanes<T>* in_order = lanes.data();
+      const X* in_order = lanes.data();
       matvec_4bit(isa, y, weight.out, in_order, rows, w, bias);
     }
   });

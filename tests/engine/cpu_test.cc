@@ -30,8 +30,10 @@ TEST_CASE("the kernels of every instruction set that this CPU has pass the tests
   } runs[] = {
       // The limit on the library's instructions makes it lack bf16, as an older CPU does.
       {IsaLevel::avx2, "ONEDNN_MAX_CPU_ISA=AVX2", "*tests/ops/*,*tests/engine/gemm_test.cc"},
-      // What tells it from the best of today's CPUs are matrix tiles in attention.
-      {IsaLevel::avx512, "", "*tests/ops/attention_test.cc"}};
+      // What tells these from the best of today's CPUs: products with 4-bit codes, and matrix tiles
+      // in attention.
+      {IsaLevel::avx512, "", "*tests/ops/attention_test.cc,*tests/quant/linear_test.cc"},
+      {IsaLevel::vnni, "", "*tests/ops/attention_test.cc"}};
   for (const auto& r : runs) {
     if (r.level >= isa_level()) continue;  // the best one is what the other tests run with
     const Outcome o = run_again(
@@ -49,7 +51,8 @@ TEST_CASE("LORIKEET_ISA: a level that is unknown or missing is an error") {
   if (isa_level() == IsaLevel::generic) return;
   const Outcome o = run_again(dir, "LORIKEET_ISA=sse9", "*engine/cpu_test.cc");
   CHECK(o.code != 0);
-  CHECK(o.text.find("LORIKEET_ISA is 'sse9'; it can be avx2, avx512 or amx") != std::string::npos);
+  CHECK(o.text.find("LORIKEET_ISA is 'sse9'; it can be avx2, avx512, vnni or amx") !=
+        std::string::npos);
 }
 
 }  // namespace

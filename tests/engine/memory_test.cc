@@ -79,7 +79,7 @@ TEST_CASE("memory: what was freed is used again, and given back when asked") {
   CHECK(rss_bytes() >= resident + 63 * kMega);
   release_cached_memory();
   CHECK(memory_stats().cached == 0);
-  CHECK(rss_bytes() <= resident + kMega);
+  CHECK(rss_bytes() <= resident + 4 * kMega);  // the huge pages at its ends are touched as wholes
 }
 
 TEST_CASE("memory: the most that is held, with what lies idle") {
