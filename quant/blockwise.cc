@@ -143,10 +143,16 @@ void block_factors(float* out, const Quantized& q, int64_t first, int64_t count)
   }
   const uint8_t* codes = q.absmax_codes.data<uint8_t>();
   const float *nested = q.nested_absmax.data<float>(), *values = dynamic_map(true).data();
-  // Two loops: in one, the sum could be fused with the product, and its last bit would differ.
-  for (int64_t i = 0; i < count; ++i)
-    out[i] = values[codes[first + i]] * nested[(first + i) / kNestedBlock];
-  for (int64_t i = 0; i < count; ++i) out[i] += q.offset;
+  // To the next block of factors, then all whole ones.
+  const int64_t head = std::min(count, -first & (kNestedBlock - 1));
+  on_float(DType::f32, [&](auto isa, auto) {
+    const auto restore = [&](int64_t at, int64_t n) {
+      restore_factors(isa, out + at, codes + first + at, nested + (first + at) / kNestedBlock, n,
+                      kNestedBlock, values, q.offset);
+    };
+    restore(0, head);
+    restore(head, count - head);
+  });
 }
 
 void dequantize_range(void* y, DType dtype, const Quantized& q, int64_t begin, int64_t n) {

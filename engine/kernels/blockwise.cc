@@ -120,7 +120,11 @@ template <class Isa>
 void restore_factors(Isa, float* factors, const uint8_t* codes, const float* nested, int64_t count,
                      int64_t block, const float* values, float offset) {
   // Two loops: in one, the sum could be fused with the product, and its last bit would differ.
-  for (int64_t i = 0; i < count; ++i) factors[i] = values[codes[i]] * nested[i / block];
+  for (int64_t at = 0; at < count; at += block) {
+    const float scale = nested[at / block];
+    const int64_t end = std::min(count, at + block);
+    for (int64_t i = at; i < end; ++i) factors[i] = values[codes[i]] * scale;
+  }
   for (int64_t i = 0; i < count; ++i) factors[i] += offset;
 }
 template void restore_factors(LK_ISA, float*, const uint8_t*, const float*, int64_t, int64_t,
