@@ -7,8 +7,8 @@
 
 #include "engine/kernels/attention_parts.h"
 #include "engine/kernels/attention_tile.h"
+#include "engine/kernels/philox_lanes.h"
 #include "engine/parallel.h"
-#include "engine/rng.h"
 
 namespace lk {
 namespace {
@@ -31,15 +31,20 @@ void copy_transposed(A* panel, const T* x, int64_t stride, int64_t rows, int64_t
   }
 }
 
-// The factor on a probability: 0 where dropped. A function of the mask's seed and the place alone.
+// The factor on a row's probabilities in a block of keys: 0 where dropped. A function of the mask's
+// seed and the place alone.
 template <class Isa, class A>
-void apply_dropout(A* p, int64_t keys, int64_t key0, int64_t row, const AttentionShape& s) {
-  const A keep = A(1) / A(1 - s.dropout);
-  for (int64_t j = 0; j < keys; j += 4) {
-    const Philox4 words = philox(
-        s.seed, s.stream, static_cast<uint64_t>(row) << 28 | static_cast<uint64_t>((key0 + j) / 4));
-    for (int64_t l = 0; l < 4 && j + l < keys; ++l)
-      p[j + l] = to_uniform(words[static_cast<size_t>(l)]) >= s.dropout ? p[j + l] * keep : A(0);
+void apply_dropout(A* p, int64_t key0, int64_t row, const AttentionShape& s) {
+  PhiloxLanes<kKeys / 4> words;
+  philox_lanes<Isa>(words, s.seed, s.stream,
+                    static_cast<uint64_t>(row) << 28 | static_cast<uint64_t>(key0 / 4));
+  float u[kKeys];
+  uniform_in_order(u, words);
+  const float share = s.dropout;
+  const A keep = A(1) / A(1 - share);
+  for (int64_t j = 0; j < kKeys; ++j) {
+    const A kept = p[j] * keep;
+    p[j] = u[j] >= share ? kept : A(0);
   }
 }
 
@@ -104,7 +109,7 @@ void forward_task(T* out, acc_t<T>* lse, const T* q, const T* k, const T* v,
         for (const A lane : lanes) sum += lane;
         total[i] = total[i] * shrink + sum;
         most[i] = top;
-        if (s.dropout > 0) apply_dropout<Isa>(pi, kKeys, j0, (doc.q0 + i0 + i) * s.heads + h, s);
+        if (s.dropout > 0) apply_dropout<Isa>(pi, j0, (doc.q0 + i0 + i) * s.heads + h, s);
         if (shrink != A(1))
           for (int64_t j = 0; j < dp; ++j) o[i * dp + j] *= shrink;
       }
@@ -178,7 +183,7 @@ void backward_task(T* dq, T* dk, T* dv, const T* dout, const T* out, const acc_t
             // gradient.
             A* mask = dropped + i * kKeys;
             std::fill_n(mask, kKeys, A(1));
-            apply_dropout<Isa>(mask, kKeys, j0, (doc.q0 + i0 + i) * s.heads + h, s);
+            apply_dropout<Isa>(mask, j0, (doc.q0 + i0 + i) * s.heads + h, s);
             for (int64_t j = 0; j < kKeys; ++j) {
               di[j] = pi[j] * (di[j] * mask[j] - delta[i]) * scale;
               pi[j] *= mask[j];

@@ -15,15 +15,19 @@ void dropout_forward(Isa, T* y, const T* x, int64_t n, float p, uint64_t seed, u
   const A keep = A(1) / A(1.0f - p);
   parallel_for((n + kChunk - 1) / kChunk, 16, [=](int64_t begin, int64_t end) {
     for (int64_t chunk = begin; chunk < end; ++chunk) {
-      PhiloxLanes words;
-      philox_lanes(words, seed, stream, static_cast<uint64_t>(chunk) * kPhiloxLanes);
+      PhiloxLanes<kPhiloxLanes> words;
+      philox_lanes<Isa>(words, seed, stream, static_cast<uint64_t>(chunk) * kPhiloxLanes);
       float u[kChunk];
-      for (int i = 0; i < kPhiloxLanes; ++i)
-        for (int w = 0; w < 4; ++w)
-          u[4 * i + w] = static_cast<float>(words.w[w][i] >> 8) * 0x1p-24f;
+      uniform_in_order(u, words);
       const int64_t at = chunk * kChunk, count = std::min(kChunk, n - at);
-      for (int64_t i = 0; i < count; ++i)
-        y[at + i] = T(u[i] >= p ? static_cast<A>(x[at + i]) * keep : A(0));
+      const T* from = x + at;
+      T* to = y + at;
+      const float share = p;  // the names of this loop alone: a store to y cannot change them
+      const A scale = keep;
+      for (int64_t i = 0; i < count; ++i) {
+        const A kept = static_cast<A>(from[i]) * scale;
+        to[i] = T(u[i] >= share ? kept : A(0));
+      }
     }
   });
 }

@@ -5,18 +5,8 @@
 #include <cstring>
 
 #include "engine/dtype.h"
+#include "engine/kernels/intrinsics.h"
 #include "engine/kernels/vector.h"
-
-#if defined(__AVX2__)
-// GCC 12 takes the undefined operands of its own intrinsics for mistakes.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#if !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-#include <immintrin.h>
-#pragma GCC diagnostic pop
-#endif
 
 namespace lk {
 namespace {

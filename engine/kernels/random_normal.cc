@@ -15,8 +15,8 @@ void random_normal(Isa, T* y, int64_t n, float std, uint64_t seed, uint64_t stre
   constexpr int64_t kChunk = 4 * kPhiloxLanes;
   parallel_for((n + kChunk - 1) / kChunk, 64, [=](int64_t begin, int64_t end) {
     for (int64_t chunk = begin; chunk < end; ++chunk) {
-      PhiloxLanes b;
-      philox_lanes(b, seed, stream, static_cast<uint64_t>(chunk) * kPhiloxLanes);
+      PhiloxLanes<kPhiloxLanes> b;
+      philox_lanes<Isa>(b, seed, stream, static_cast<uint64_t>(chunk) * kPhiloxLanes);
       float z[kChunk];
       for (int pair = 0; pair < 2; ++pair)
         for (int i = 0; i < kPhiloxLanes; ++i) {
