@@ -239,7 +239,7 @@ $(BIN)/tests: $(call obj,$(TESTS) $(TEST_LIB) $(CU_TESTS) $(TOOL_LIB)) $(EMU_OBJ
 	@mkdir -p $(@D)
 	$(CXX) $(LDFLAGS) $^ $(LDLIBS) $(EMU_LIBS) -o $@
 
-# A smaller test binary: make bin/tests-ops TESTS="tests/ops/add_test.cc"
+# A smaller test binary: make bin/tests-ops TESTS="tests/ops/norm_test.cc"
 $(BIN)/tests-%: $(call obj,$(TESTS) $(TEST_LIB) $(CU_TESTS) $(TOOL_LIB)) $(EMU_OBJ) $(LIB_OBJ)
 	@mkdir -p $(@D)
 	$(CXX) $(LDFLAGS) $^ $(LDLIBS) $(EMU_LIBS) -o $@

@@ -132,6 +132,51 @@ std::vector<Example> encode_text(const Tokenizer& tokenizer, const std::filesyst
   return out;
 }
 
+namespace {
+
+int32_t longest(const std::vector<int32_t>& offsets) {
+  int32_t most = 1;
+  for (size_t i = 1; i < offsets.size(); ++i) most = std::max(most, offsets[i] - offsets[i - 1]);
+  return most;
+}
+
+// `count` more tokens, in documents of at most `most`.
+void pad_documents(std::vector<int32_t>& ids, std::vector<int32_t>& positions,
+                   std::vector<int32_t>& offsets, int64_t count, int64_t most) {
+  for (int64_t t = 0; t < count; ++t) {
+    if (t > 0 && t % most == 0) offsets.push_back(static_cast<int32_t>(ids.size()));
+    positions.push_back(static_cast<int32_t>(t % most));
+    ids.push_back(0);
+  }
+  offsets.push_back(static_cast<int32_t>(ids.size()));
+}
+
+// Documents without labels, none longer than the batch's longest, which the model is known to take.
+void pad(Batch& b, int64_t round_to) {
+  const auto up = [round_to](size_t n) {
+    return (static_cast<int64_t>(n) + round_to - 1) / round_to * round_to;
+  };
+  const int64_t count = up(b.ids.size()) - static_cast<int64_t>(b.ids.size());
+  if (count == 0) return;
+  const size_t records = b.offsets.size();
+  pad_documents(b.ids, b.positions, b.offsets, count, longest(b.offsets));
+  b.labels.resize(b.ids.size(), -100);
+  b.type_ids.resize(b.ids.size(), 0);
+  const size_t more = b.offsets.size() - records;
+  b.class_labels.insert(b.class_labels.end(), more, -100);
+  if (b.source_ids.empty()) return;
+  // Documents are pairs: each of the padding's has a source, of a token at least.
+  const size_t read = b.source_ids.size();
+  const auto sources = static_cast<size_t>(up(read + more)) - read;
+  for (size_t d = 0; d < more; ++d) {
+    const size_t tokens = sources * (d + 1) / more - sources * d / more;
+    pad_documents(b.source_ids, b.source_positions, b.source_offsets, static_cast<int64_t>(tokens),
+                  static_cast<int64_t>(tokens));
+  }
+}
+
+}  // namespace
+
 Batch make_batch(std::span<const Example* const> examples, int64_t round_to) {
   Batch b;
   b.offsets.push_back(0);
@@ -160,26 +205,8 @@ Batch make_batch(std::span<const Example* const> examples, int64_t round_to) {
     b.labelled += e->class_label != -100;
   }
   for (const int32_t label : b.labels) b.labelled += label != -100;
-  const auto tokens = static_cast<int64_t>(b.ids.size());
-  b.real_tokens = tokens + static_cast<int64_t>(b.source_ids.size());
-  const int64_t padded = (tokens + round_to - 1) / round_to * round_to;
-  if (padded > tokens) {
-    for (int64_t t = 0; t < padded - tokens; ++t) b.positions.push_back(static_cast<int32_t>(t));
-    b.ids.resize(static_cast<size_t>(padded), 0);
-    b.labels.resize(static_cast<size_t>(padded), -100);
-    b.type_ids.resize(static_cast<size_t>(padded), 0);
-    b.offsets.push_back(static_cast<int32_t>(padded));
-    b.class_labels.push_back(-100);
-    if (!b.source_ids
-             .empty()) {  // documents are pairs: the padding has a source, of a token at least
-      const auto read = static_cast<int64_t>(b.source_ids.size());
-      const int64_t end = (read + round_to) / round_to * round_to;
-      b.source_ids.resize(static_cast<size_t>(end), 0);
-      for (int64_t t = 0; t < end - read; ++t)
-        b.source_positions.push_back(static_cast<int32_t>(t));
-      b.source_offsets.push_back(static_cast<int32_t>(end));
-    }
-  }
+  b.real_tokens = static_cast<int64_t>(b.ids.size() + b.source_ids.size());
+  pad(b, round_to);
   if (!types) b.type_ids.clear();
   if (!b.slots.empty())
     b.slots.resize(b.source_ids.empty() ? b.ids.size() : b.source_ids.size(), -1);

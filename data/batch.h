@@ -68,6 +68,7 @@ Example encode_class_example(const Tokenizer& tokenizer, const ClassData& data,
 std::vector<Example> encode_text(const Tokenizer& tokenizer, const std::filesystem::path& file,
                                  int64_t context, int32_t eos_id);
 
+// The examples end to end, then documents without labels up to a multiple of round_to tokens.
 Batch make_batch(std::span<const Example* const> examples, int64_t round_to = 32);
 // The examples with their wrong answers; labelled counts the examples.
 Batch make_choice_batch(std::span<const Example* const> examples);

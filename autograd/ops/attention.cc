@@ -34,7 +34,7 @@ void on_attention_kernel(const Tensor& q, [[maybe_unused]] const AttentionShape&
                          [[maybe_unused]] bool biased, F&& f) {
 #if LK_X86_KERNELS
   if (!biased && !dry_run() && q.device() == Device::cpu && q.dtype() == DType::bf16 &&
-      isa_level() == IsaLevel::amx && s.head_dim % 32 == 0 && s.dropout == 0)
+      isa_level() == IsaLevel::amx && s.head_dim % 32 == 0)
     return f(Amx{}, bf16{});
 #endif
   on_float("attention", q, std::forward<F>(f));

@@ -7,7 +7,6 @@
 
 #include "engine/kernels/attention_parts.h"
 #include "engine/kernels/attention_tile.h"
-#include "engine/kernels/philox_lanes.h"
 #include "engine/parallel.h"
 
 namespace lk {
@@ -28,23 +27,6 @@ void copy_transposed(A* panel, const T* x, int64_t stride, int64_t rows, int64_t
   for (int64_t i = 0; i < rows; ++i) {
     A* column = panel + (i / kKeys) * d * kKeys + i % kKeys;
     for (int64_t j = 0; j < d; ++j) column[j * kKeys] = static_cast<A>(x[i * stride + j]);
-  }
-}
-
-// The factor on a row's probabilities in a block of keys: 0 where dropped. A function of the mask's
-// seed and the place alone.
-template <class Isa, class A>
-void apply_dropout(A* p, int64_t key0, int64_t row, const AttentionShape& s) {
-  PhiloxLanes<kKeys / 4> words;
-  philox_lanes<Isa>(words, s.seed, s.stream,
-                    static_cast<uint64_t>(row) << 28 | static_cast<uint64_t>(key0 / 4));
-  float u[kKeys];
-  uniform_in_order(u, words);
-  const float share = s.dropout;
-  const A keep = A(1) / A(1 - share);
-  for (int64_t j = 0; j < kKeys; ++j) {
-    const A kept = p[j] * keep;
-    p[j] = u[j] >= share ? kept : A(0);
   }
 }
 
@@ -109,7 +91,11 @@ void forward_task(T* out, acc_t<T>* lse, const T* q, const T* k, const T* v,
         for (const A lane : lanes) sum += lane;
         total[i] = total[i] * shrink + sum;
         most[i] = top;
-        if (s.dropout > 0) apply_dropout<Isa>(pi, j0, (doc.q0 + i0 + i) * s.heads + h, s);
+        if (s.dropout > 0) {
+          A factor[kKeys];
+          dropout_factors<Isa>(factor, j0, (doc.q0 + i0 + i) * s.heads + h, s);
+          for (int64_t j = 0; j < kKeys; ++j) pi[j] *= factor[j];
+        }
         if (shrink != A(1))
           for (int64_t j = 0; j < dp; ++j) o[i * dp + j] *= shrink;
       }
@@ -136,14 +122,13 @@ void backward_task(T* dq, T* dk, T* dv, const T* dout, const T* out, const acc_t
                 blocks = (doc.k_rows + kKeys - 1) / kKeys;
   const int64_t panel = blocks * kKeys * dp;
   Panel<Isa, A> kt_panel(blocks * d * kKeys), vt_panel(blocks * d * kKeys), k_panel(panel),
-      dk_panel(panel), dv_panel(panel), work(kQueries * (3 * dp + 3 * kKeys + 1));
+      dk_panel(panel), dv_panel(panel), work(kQueries * (3 * dp + 2 * kKeys + 1));
   const T *k_doc = k + doc.k0 * k_stride + hk * d, *v_doc = v + doc.k0 * k_stride + hk * d;
   copy_transposed<Isa>(kt_panel.get(), k_doc, k_stride, doc.k_rows, d);
   copy_transposed<Isa>(vt_panel.get(), v_doc, k_stride, doc.k_rows, d);
   copy_rows<Isa>(k_panel.get(), dp, k_doc, k_stride, doc.k_rows, d);
   A *qp = work.get(), *gp = qp + kQueries * dp, *dqp = gp + kQueries * dp, *p = dqp + kQueries * dp,
-    *ds = p + kQueries * kKeys, *dropped = ds + kQueries * kKeys,
-    *delta = dropped + kQueries * kKeys;
+    *ds = p + kQueries * kKeys, *delta = ds + kQueries * kKeys;
   const A scale = static_cast<A>(s.scale);
 
   for (int64_t h = hk * group; h < (hk + 1) * group; ++h)
@@ -181,9 +166,8 @@ void backward_task(T* dq, T* dk, T* dv, const T* dout, const T* out, const acc_t
           if (s.dropout > 0) {
             // The mask (0 or 1 / (1 - p)) acts on the probabilities that met v, and on their
             // gradient.
-            A* mask = dropped + i * kKeys;
-            std::fill_n(mask, kKeys, A(1));
-            apply_dropout<Isa>(mask, j0, (doc.q0 + i0 + i) * s.heads + h, s);
+            A mask[kKeys];
+            dropout_factors<Isa>(mask, j0, (doc.q0 + i0 + i) * s.heads + h, s);
             for (int64_t j = 0; j < kKeys; ++j) {
               di[j] = pi[j] * (di[j] * mask[j] - delta[i]) * scale;
               pi[j] *= mask[j];

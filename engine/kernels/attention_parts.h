@@ -8,6 +8,7 @@
 
 #include "engine/kernels/attention.h"
 #include "engine/kernels/math.h"
+#include "engine/kernels/philox_lanes.h"
 #include "engine/memory.h"
 
 namespace lk {
@@ -53,6 +54,21 @@ struct Document {
 template <class A>
 const A* bias_row(const AttentionBias<A>& bias, int64_t b, int64_t h, int64_t i) {
   return bias.values ? bias.values + h * bias.count + bias.origin[b] - i : nullptr;
+}
+
+// What dropout multiplies the probabilities of N keys from key0 on with, 0 where dropped: a
+// function of the mask's seed and the place alone. row: the query's row times the heads, and the
+// head.
+template <class Isa, int N, class A>
+void dropout_factors(A (&factor)[N], int64_t key0, int64_t row, const AttentionShape& s) {
+  PhiloxLanes<N / 4> words;
+  philox_lanes<Isa>(words, s.seed, s.stream,
+                    static_cast<uint64_t>(row) << 28 | static_cast<uint64_t>(key0 / 4));
+  float u[N];
+  uniform_in_order(u, words);
+  const float share = s.dropout;
+  const A keep = A(1) / A(1 - share);
+  for (int j = 0; j < N; ++j) factor[j] = u[j] >= share ? keep : A(0);
 }
 
 template <class Isa>

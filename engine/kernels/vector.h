@@ -21,6 +21,8 @@ struct VectorBytes<Avx512> {
 };
 template <>
 struct VectorBytes<Vnni> : VectorBytes<Avx512> {};
+template <>
+struct VectorBytes<Amx> : VectorBytes<Avx512> {};
 
 // Vectors of the instruction set, with the alignment of an element: panels are not always aligned.
 template <class Isa, class A>

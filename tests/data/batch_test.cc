@@ -54,16 +54,20 @@ Example example(int64_t length, int32_t first, int32_t label) {
   return e;
 }
 
-TEST_CASE("batches: documents end to end, one tail of padding without labels") {
+TEST_CASE(
+    "batches: documents end to end, padding without labels, in pieces no longer than the longest") {
   const Example a = example(5, 10, 1), b = example(3, 20, 0);
   const std::vector<const Example*> both{&a, &b};
   const Batch batch = make_batch(both, 16);
-  CHECK(batch.offsets == std::vector<int32_t>{0, 5, 8, 16});
-  CHECK(batch.class_labels == std::vector<int32_t>{1, 0, -100});
+  CHECK(batch.offsets == std::vector<int32_t>{0, 5, 8, 13, 16});
+  CHECK(batch.class_labels == std::vector<int32_t>{1, 0, -100, -100});
   CHECK(batch.labelled == 2);
   CHECK(batch.real_tokens == 8);
   CHECK(batch.ids[5] == 20);
-  CHECK(batch.positions[6] == 1);
+  CHECK(batch.positions == std::vector<int32_t>{0, 1, 2, 3, 4, 0, 1, 2, 0, 1, 2, 3, 4, 0, 1, 2});
+  CHECK(batch.labels.size() == 16);
+  CHECK(make_batch(both, 4).offsets == std::vector<int32_t>{0, 5, 8});
+  CHECK(make_batch(both, 1).offsets == std::vector<int32_t>{0, 5, 8});
 }
 
 TEST_CASE(
@@ -179,7 +183,10 @@ TEST_CASE("batches: an encoder-decoder's sources stand beside its targets, pair 
   CHECK(b.ids.size() % 8 == 0);
   CHECK(b.source_ids.size() % 8 == 0);
   CHECK(b.source_offsets.back() == static_cast<int32_t>(b.source_ids.size()));
-  CHECK(b.source_offsets[b.source_offsets.size() - 2] < b.source_offsets.back());
+  for (size_t i = 1; i < b.offsets.size(); ++i) {
+    CHECK(b.offsets[i - 1] < b.offsets[i]);
+    CHECK(b.source_offsets[i - 1] < b.source_offsets[i]);
+  }
   CHECK(b.source_positions.size() == b.source_ids.size());
   CHECK(b.real_tokens == examples[0].length() + examples[1].length());
 

@@ -5,6 +5,7 @@
 
 #include "engine/rng.h"
 #include "tests/ops/op_case.h"
+#include "tests/tiny_models.h"
 
 namespace lk {
 namespace {
@@ -180,6 +181,40 @@ TEST_CASE("attention: dropout drops the right share, and backward uses the same 
   const double mean = run(std::vector<double>(static_cast<size_t>(n * d), 1.0), false, nullptr) /
                       static_cast<double>(n * d);
   CHECK(std::abs(mean - 1.0) <= 0.1);
+}
+
+// On CPUs with matrix tiles bf16 has kernels of its own; f32 was checked above.
+TEST_CASE("attention: dropout in bf16 has the masks of f32, forward and backward") {
+  const std::vector<int32_t> offsets{0, 70, 75, 140};
+  for (const bool causal : {false, true}) {
+    const AttentionOptions o{
+        .heads = 4, .kv_heads = 2, .scale = 0.2f, .causal = causal, .dropout = 0.4f};
+    const auto run = [&](DType dtype) {
+      dropout_state() = {7, 3};
+      // Values that bf16 holds: only the products differ.
+      const auto input = [&](int64_t width, uint64_t seed) {
+        return test::random_tensor({140, width}, DType::f32, seed).to(DType::bf16).to(dtype);
+      };
+      const Var q = Var::leaf(input(128, 1)), k = Var::leaf(input(64, 2)),
+                v = Var::leaf(input(64, 3));
+      const Var y = attention(q, k, v, offsets, offsets, o);
+      backward(y, input(128, 4));
+      std::vector<std::vector<float>> out;
+      for (const Tensor& t : {y.value(), q.grad(), k.grad(), v.grad()})
+        out.push_back(t.to(DType::f32).to_vector<float>());
+      return out;
+    };
+    const auto wide = run(DType::f32), narrow = run(DType::bf16);
+    for (size_t which = 0; which < wide.size(); ++which) {
+      double difference = 0, size = 0;
+      for (size_t i = 0; i < wide[which].size(); ++i) {
+        difference += std::pow(wide[which][i] - narrow[which][i], 2);
+        size += std::pow(wide[which][i], 2);
+      }
+      CAPTURE(which);
+      CHECK(std::sqrt(difference / size) <= 0.01);  // some units of bf16's last place, 2^-9
+    }
+  }
 }
 
 TEST_CASE("attention: memory grows with the length, not with its square") {

@@ -1,7 +1,6 @@
 // Attention in bf16 on matrix tiles. A task is a document and a key head; the products take P and
 // dS rounded to bf16, as on GPUs (Dao et al. 2022); sums, softmax and statistics stay f32.
-// head_dim is a multiple of 32, there is no dropout and no bias: engine/kernels/attention.cc has
-// the rest.
+// head_dim is a multiple of 32 and there is no bias: engine/kernels/attention.cc has the rest.
 #include "engine/kernels/attention.h"
 
 #include "engine/kernels/amx/tiles.h"
@@ -73,14 +72,19 @@ void forward_task(bf16* out, float* lse, const bf16* q, const bf16* k, const bf1
           float lanes[16] = {};
           for (int64_t j = 0; j < kKeys; j += 16)
             for (int64_t l = 0; l < 16; ++l) {
-              const float e = math::exp(si[j + l] - top);
-              pi[j + l] = bf16(e);
-              lanes[l] += e;
+              si[j + l] = math::exp(si[j + l] - top);
+              lanes[l] += si[j + l];
             }
           float sum = 0;
           for (const float lane : lanes) sum += lane;
           total[i] = total[i] * shrink + sum;
           most[i] = top;
+          if (s.dropout > 0) {
+            float factor[kKeys];
+            dropout_factors<Isa>(factor, j0, (doc.q0 + i0 + i) * s.heads + h, s);
+            for (int64_t j = 0; j < kKeys; ++j) si[j] *= factor[j];
+          }
+          for (int64_t j = 0; j < kKeys; ++j) pi[j] = bf16(si[j]);
           if (shrink != 1.0f)
             for (int64_t j = 0; j < d; ++j) o[i * d + j] *= shrink;
         }
@@ -109,7 +113,7 @@ void backward_task(bf16* dq, bf16* dk, bf16* dv, const bf16* dout, const bf16* o
                 k_at = doc.k0 * k_stride + hk * d, tile = kKeys * kQueries;
   Panel<Isa, bf16> k_rows(keys * d), v_rows(keys * d), kt(keys * d),
       narrow(4 * kQueries * d + 3 * tile);
-  Panel<Isa, float> dk_sum(keys * d), dv_sum(keys * d), wide(kQueries * (d + 2) + 2 * tile);
+  Panel<Isa, float> dk_sum(keys * d), dv_sum(keys * d), wide(kQueries * (d + 2) + 3 * tile);
   copy_rows<Isa>(k_rows.get(), k + k_at, k_stride, doc.k_rows, keys, d);
   copy_rows<Isa>(v_rows.get(), v + k_at, k_stride, doc.k_rows, keys, d);
   for (int64_t i = 0; i < keys; ++i)
@@ -118,7 +122,8 @@ void backward_task(bf16* dq, bf16* dk, bf16* dv, const bf16* dout, const bf16* o
        *g_pairs = q_pairs + kQueries * d, *p = g_pairs + kQueries * d, *ds = p + tile,
        *ds_pairs = ds + tile;
   float *dq_t = wide.get(), *scores = dq_t + kQueries * d, *dp = scores + tile, *norm = dp + tile,
-        *delta = norm + kQueries;
+        *delta = norm + kQueries, *mask = delta + kQueries;
+  std::fill_n(mask, tile, 1.0f);
   int32_t from[kQueries], to[kQueries];
   const float scale = static_cast<float>(s.scale);
   const TileScope tiles;
@@ -151,15 +156,21 @@ void backward_task(bf16* dq, bf16* dk, bf16* dv, const bf16* dout, const bf16* o
                           kQueries, d, false);
         tile_product<Isa>(dp, kQueries, v_rows.get() + j0 * d, d, g_t, kQueries, kKeys, kQueries, d,
                           false);
+        for (int64_t i = 0; i < rows && s.dropout > 0; ++i) {
+          float factor[kKeys];
+          dropout_factors<Isa>(factor, j0, (doc.q0 + i0 + i) * s.heads + h, s);
+          for (int64_t j = 0; j < kKeys; ++j) mask[j * kQueries + i] = factor[j];
+        }
         for (int64_t j = 0; j < kKeys; ++j) {
-          const float *sj = scores + j * kQueries, *dj = dp + j * kQueries;
+          const float *sj = scores + j * kQueries, *dj = dp + j * kQueries,
+                      *mj = mask + j * kQueries;
           bf16 *pj = p + j * kQueries, *dsj = ds + j * kQueries;
           const auto key = static_cast<int32_t>(j0 + j);
           for (int64_t i = 0; i < kQueries; ++i) {
             const float seen = math::exp(sj[i] * scale - norm[i]),
                         e = key >= from[i] && key < to[i] ? seen : 0.0f;
-            pj[i] = bf16(e);
-            dsj[i] = bf16(e == 0.0f ? 0.0f : e * (dj[i] - delta[i]) * scale);
+            pj[i] = bf16(e * mj[i]);
+            dsj[i] = bf16(e == 0.0f ? 0.0f : e * (dj[i] * mj[i] - delta[i]) * scale);
           }
         }
         pair_rows<Isa>(ds_pairs, ds, kQueries, kKeys, kKeys, kQueries);

@@ -2,12 +2,11 @@
 // of 32; B lies in pairs of rows: B[k / 2][n][2].
 #pragma once
 
-#include <immintrin.h>
-
 #include <cstdint>
 #include <cstring>
 
 #include "engine/cpu.h"
+#include "engine/kernels/intrinsics.h"
 
 namespace lk {
 namespace {
