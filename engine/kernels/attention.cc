@@ -73,8 +73,7 @@ void forward_task(T* out, acc_t<T>* lse, const T* q, const T* k, const T* v,
                       to = std::min(kKeys, doc.last(s, i0 + i) - j0 + 1);
         add_bias<Isa>(pi, bias_row(bias, b, h, i0 + i), j0, from, to, scale);
         for (int64_t j = 0; j < kKeys; ++j) pi[j] = j >= from && j < to ? pi[j] * scale : low;
-        A top = most[i];
-        for (int64_t j = 0; j < kKeys; ++j) top = pi[j] > top ? pi[j] : top;
+        const A top = largest<kKeys>(pi, most[i]);
         if (top == low) {  // nothing seen yet
           std::fill_n(pi, kKeys, A(0));
           continue;

@@ -59,11 +59,8 @@ void forward_task(bf16* out, float* lse, const bf16* q, const bf16* k, const bf1
                             static_cast<int32_t>(std::max<int64_t>(0, doc.first(s, i0 + i) - j0)),
                         to = static_cast<int32_t>(
                             i < rows ? std::min(kKeys, doc.last(s, i0 + i) - j0 + 1) : 0);
-          float top = most[i];
-          for (int32_t j = 0; j < kKeys; ++j) {
-            si[j] = j >= from && j < to ? si[j] * scale : low;
-            top = si[j] > top ? si[j] : top;
-          }
+          for (int32_t j = 0; j < kKeys; ++j) si[j] = j >= from && j < to ? si[j] * scale : low;
+          const float top = largest<kKeys>(si, most[i]);
           if (top == low) {  // nothing seen yet
             std::fill_n(pi, kKeys, bf16{});
             continue;
@@ -191,37 +188,62 @@ void backward_task(bf16* dq, bf16* dk, bf16* dv, const bf16* dout, const bf16* o
     }
 }
 
+// Tiles pay from about this many keys on: they are computed whole, and their results come late.
+constexpr int64_t kShort = 64;
+
+bool is_short(const AttentionShape& s, int64_t b) {
+  return s.k_offsets[b + 1] - s.k_offsets[b] < kShort;
+}
+
+bool all_short(const AttentionShape& s) {
+  for (int64_t b = 0; b < s.documents; ++b)
+    if (!is_short(s, b)) return false;
+  return true;
+}
+
+AttentionShape document(AttentionShape s, int64_t b) {
+  s.documents = 1;
+  s.q_offsets += b;
+  s.k_offsets += b;
+  return s;
+}
+
 }  // namespace
 
-template <class Isa, class T>
-void attention_forward(Isa, T* out, acc_t<T>* lse, const T* q, const T* k, const T* v,
-                       const AttentionShape& s, const AttentionBias<acc_t<T>>& bias) {
+template <>
+void attention_forward(Amx, bf16* out, float* lse, const bf16* q, const bf16* k, const bf16* v,
+                       const AttentionShape& s, const AttentionBias<float>& bias) {
+  if (all_short(s)) return attention_forward(Avx512{}, out, lse, q, k, v, s, bias);
   const int64_t tasks = s.documents * s.kv_heads, group = s.heads / s.kv_heads;
 #pragma omp parallel for schedule(dynamic, 1) if (tasks > 1)
   for (int64_t t = 0; t < tasks; ++t) {
     const int64_t b = t / s.kv_heads, hk = t % s.kv_heads;
-    if (is_decoding(s, b))
+    if (is_short(s, b)) {
+      if (hk == 0) attention_forward(Avx512{}, out, lse, q, k, v, document(s, b), bias);
+    } else if (is_decoding(s, b)) {
       for (int64_t h = hk * group; h < (hk + 1) * group; ++h)
-        few_queries_task<Isa>(out, lse, q, k, v, s, bias, b, h);
-    else
-      forward_task<Isa>(out, lse, q, k, v, s, b, hk);
+        few_queries_task<Amx>(out, lse, q, k, v, s, bias, b, h);
+    } else {
+      forward_task<Amx>(out, lse, q, k, v, s, b, hk);
+    }
   }
 }
 
-template <class Isa, class T>
-void attention_backward(Isa, T* dq, T* dk, T* dv, const T* dout, const T* out, const acc_t<T>* lse,
-                        const T* q, const T* k, const T* v, const AttentionShape& s,
-                        const AttentionBias<acc_t<T>>&) {
+template <>
+void attention_backward(Amx, bf16* dq, bf16* dk, bf16* dv, const bf16* dout, const bf16* out,
+                        const float* lse, const bf16* q, const bf16* k, const bf16* v,
+                        const AttentionShape& s, const AttentionBias<float>& bias) {
+  if (all_short(s))
+    return attention_backward(Avx512{}, dq, dk, dv, dout, out, lse, q, k, v, s, bias);
   const int64_t tasks = s.documents * s.kv_heads;
 #pragma omp parallel for schedule(dynamic, 1) if (tasks > 1)
-  for (int64_t t = 0; t < tasks; ++t)
-    backward_task<Isa>(dq, dk, dv, dout, out, lse, q, k, v, s, t / s.kv_heads, t % s.kv_heads);
+  for (int64_t t = 0; t < tasks; ++t) {
+    const int64_t b = t / s.kv_heads, hk = t % s.kv_heads;
+    if (!is_short(s, b))
+      backward_task<Amx>(dq, dk, dv, dout, out, lse, q, k, v, s, b, hk);
+    else if (hk == 0)
+      attention_backward(Avx512{}, dq, dk, dv, dout, out, lse, q, k, v, document(s, b), bias);
+  }
 }
-
-template void attention_forward(LK_ISA, bf16*, float*, const bf16*, const bf16*, const bf16*,
-                                const AttentionShape&, const AttentionBias<float>&);
-template void attention_backward(LK_ISA, bf16*, bf16*, bf16*, const bf16*, const bf16*,
-                                 const float*, const bf16*, const bf16*, const bf16*,
-                                 const AttentionShape&, const AttentionBias<float>&);
 
 }  // namespace lk
