@@ -1,6 +1,7 @@
 #include "engine/kernels/matvec_4bit.h"
 
 #include "engine/kernels/matvec_4bit_rows.h"
+#include "engine/kernels/nibbles.h"
 
 namespace lk {
 namespace {

@@ -7,8 +7,9 @@
 #include <cstring>
 #include <limits>
 
+#include "engine/kernels/intrinsics.h"
 #include "engine/kernels/matvec_4bit.h"
-#include "engine/kernels/nibbles.h"
+#include "engine/kernels/vector.h"
 
 namespace lk {
 namespace {

@@ -8,7 +8,9 @@
 namespace lk {
 namespace {
 
-TEST_CASE("parallel_for: pieces cover the range once, and none is below the grain") {
+// The loop's pieces, for many counts, grains and numbers of threads; most: pieces a thread.
+template <class Loop>
+void check_pieces(const Loop& loop, int most) {
   const int threads = omp_get_max_threads();
   for (const int n : {1, 2, 3, 7}) {
     omp_set_num_threads(n);
@@ -17,7 +19,7 @@ TEST_CASE("parallel_for: pieces cover the range once, and none is below the grai
         std::vector<int> hits(static_cast<size_t>(count));
         std::vector<int64_t> sizes;
         std::mutex mutex;
-        parallel_for(count, grain, [&](int64_t begin, int64_t end) {
+        loop(count, grain, [&](int64_t begin, int64_t end) {
           const std::lock_guard lock(mutex);
           sizes.push_back(end - begin);
           for (int64_t i = begin; i < end; ++i) ++hits[static_cast<size_t>(i)];
@@ -26,12 +28,18 @@ TEST_CASE("parallel_for: pieces cover the range once, and none is below the grai
         CAPTURE(count);
         CAPTURE(grain);
         CHECK(std::all_of(hits.begin(), hits.end(), [](int h) { return h == 1; }));
-        CHECK(static_cast<int>(sizes.size()) <= n);
+        CHECK(static_cast<int>(sizes.size()) <= most * n);
         if (sizes.size() > 1) CHECK(*std::min_element(sizes.begin(), sizes.end()) >= grain);
-        if (count >= n && grain <= 1) CHECK(static_cast<int>(sizes.size()) == n);
+        if (count >= most * n && grain <= 1)
+          CHECK(static_cast<int>(sizes.size()) == (n == 1 ? 1 : most * n));
       }
   }
   omp_set_num_threads(threads);
+}
+
+TEST_CASE("parallel_for and balanced_for: pieces cover the range once, none is below the grain") {
+  check_pieces([](int64_t count, int64_t grain, auto&& f) { parallel_for(count, grain, f); }, 1);
+  check_pieces([](int64_t count, int64_t grain, auto&& f) { balanced_for(count, grain, f); }, 8);
 }
 
 TEST_CASE("parallel_for: inside another one it runs in place") {
