@@ -33,6 +33,7 @@ int main(int argc, char** argv) {
   std::string file, output;
   std::vector<std::string> changes;
   std::string title;
+  int jobs = 1;
   bool dry = false;
   int64_t steps = 0;
   app.add_option("plan", file, "what to run (TOML)")->required();
@@ -43,6 +44,11 @@ int main(int argc, char** argv) {
                  "KEY=VALUE over the file's [options], e.g. train=FILE; again for each")
       ->allow_extra_args(false);
   app.add_option("--title", title, "instead of the file's");
+  app.add_option(
+         "--jobs", jobs,
+         "runs at a time, each with its share of the threads, or OMP_NUM_THREADS where that "
+         "is set; small models make more of the cores so, with so many times the memory")
+      ->check(CLI::PositiveNumber);
   app.add_flag("--dry-run", dry, "show each run's command; run nothing");
   app.add_option(
          "--try", steps,
@@ -51,6 +57,7 @@ int main(int argc, char** argv) {
   return run_tool(app, argc, argv, [&] {
     ComparePlan plan = read_plan(file, changes);
     if (!title.empty()) plan.title = title;
+    plan.jobs = jobs;
     if (dry) {
       for (const Run& run : plan.runs)
         fmt::print("{}{}\n", command_of(run, output), is_done(run, output) ? "  # is done" : "");
@@ -71,6 +78,7 @@ int main(int argc, char** argv) {
     std::string command = "bin/compare " + file + " --output " + output;
     for (const std::string& change : changes) command += " --set '" + change + "'";
     if (!title.empty()) command += " --title '" + title + "'";
+    if (jobs > 1) command += " --jobs " + std::to_string(jobs);
     write_file_atomically(folder / "table.md", markdown(plan, rows));
     write_file_atomically(folder / "section.md", section(plan, rows, command));
     write_file_atomically(folder / "results.json", json(plan, rows, command));

@@ -5,16 +5,23 @@
 #include <spawn.h>
 #include <sys/wait.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <fstream>
 #include <iterator>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <thread>
 
 #include "engine/error.h"
 #include "engine/files/atomic_file.h"
+#include "engine/parallel.h"
 #include "tools/train/progress.h"
 
 extern char** environ;
@@ -29,21 +36,28 @@ std::string text_of(const fs::path& file) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// The exit code of a tool, which stands beside this program; its output goes to `log`.
+// The exit code of a tool, which stands beside this program and has `threads`; its output goes to
+// `log`.
 int run_tool(const std::string& tool, const std::vector<std::string>& arguments,
-             const fs::path& log) {
+             const fs::path& log, int threads) {
   const std::string program = (fs::read_symlink("/proc/self/exe").parent_path() / tool).string();
   std::vector<std::string> words{program};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
+  std::string share = fmt::format("OMP_NUM_THREADS={}", threads);
+  std::vector<char*> environment{share.data()};
+  for (char** variable = environ; *variable; ++variable)
+    if (std::strncmp(*variable, "OMP_NUM_THREADS=", 16) != 0) environment.push_back(*variable);
+  environment.push_back(nullptr);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, 1, log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
   posix_spawn_file_actions_adddup2(&actions, 1, 2);
   pid_t child = 0;
-  const int failed = posix_spawn(&child, program.c_str(), &actions, nullptr, argv.data(), environ);
+  const int failed =
+      posix_spawn(&child, program.c_str(), &actions, nullptr, argv.data(), environment.data());
   posix_spawn_file_actions_destroy(&actions);
   require(failed == 0, "{}: cannot be started: {}", program, std::strerror(failed));
   int status = 0;
@@ -114,55 +128,90 @@ bool is_done(const Run& run, const fs::path& output) {
   return fs::exists(output / run.folder / "results.json");
 }
 
+namespace {
+
+Outcome outcome_of(const ComparePlan& plan, const Run& run, const fs::path& output) {
+  const fs::path folder = output / run.folder, command_file = folder / "command.txt";
+  std::string command = run.tool;
+  for (const std::string& word : run.arguments) command += "\n" + word;
+  fs::create_directories(folder);
+  const std::string before = text_of(command_file);
+  require(before.empty() || before == command,
+          "{}: this run was made with other options; give it another name, or remove its folder "
+          "to run it again",
+          folder.string());
+  if (!is_done(run, output)) {
+    write_file_atomically(command_file, command);
+    std::vector<std::string> arguments = run.arguments;
+    arguments.push_back(target(run, folder));
+    if (has_checkpoint(folder)) arguments.emplace_back("--resume");
+    const int code = run_tool(run.tool, arguments, folder / "output.txt", threads_of(plan.jobs));
+    require(!g_interrupted, "interrupted; the same command goes on from here");
+    if (code != 0) return {.run = &run, .error = error_in(run.tool, folder / "output.txt", code)};
+  }
+  const fs::path file = folder / "results.json";
+  Outcome out{&run, "", read_record(file), read_losses(folder / "log.jsonl")};
+  for (const std::string& metric : plan.metrics)
+    require(out.record.after.count(metric) > 0, "{}: there is no score '{}'; there are: {}",
+            file.string(), metric, [&] {
+              std::string names;
+              for (const auto& [name, value] : out.record.after)
+                names += (names.empty() ? "" : ", ") + name;
+              return names;
+            }());
+  return out;
+}
+
+std::string line_of(const ComparePlan& plan, const Outcome& o, bool was_done) {
+  if (!o.error.empty()) return "failed: " + o.error;
+  const RunRecord& r = o.record;
+  return fmt::format("{} {:.4g}, {}, {}{}", plan.metrics[0], r.after.at(plan.metrics[0]),
+                     human_time(r.train_seconds + r.score_seconds),
+                     human_bytes(r.peak_memory_bytes), was_done ? " (was done)" : "");
+}
+
+}  // namespace
+
+int threads_of(int jobs) {
+  return std::getenv("OMP_NUM_THREADS") ? max_threads() : std::max(1, max_threads() / jobs);
+}
+
 std::vector<Outcome> execute(const ComparePlan& plan, const fs::path& output) {
-  // Ctrl-C reaches the child too, which writes its checkpoint and ends.
+  // Ctrl-C reaches the children too, which write their checkpoints and end.
   std::signal(SIGINT, [](int) { g_interrupted = 1; });
-  std::vector<Outcome> out;
-  for (size_t i = 0; i < plan.runs.size(); ++i) {
-    const Run& run = plan.runs[i];
-    const fs::path folder = output / run.folder, command_file = folder / "command.txt";
-    std::string command = run.tool;
-    for (const std::string& word : run.arguments) command += "\n" + word;
-    fs::create_directories(folder);
-    const std::string before = text_of(command_file);
-    require(before.empty() || before == command,
-            "{}: this run was made with other options; give it another name, or remove its folder "
-            "to run it again",
-            folder.string());
-    fmt::print("[{}/{}] {}, seed {}: ", i + 1, plan.runs.size(), run.name, run.seed);
-    std::fflush(stdout);
-    const bool done = is_done(run, output);
-    if (!done) {
-      write_file_atomically(command_file, command);
-      std::vector<std::string> arguments = run.arguments;
-      arguments.push_back(target(run, folder));
-      if (has_checkpoint(folder)) arguments.emplace_back("--resume");
-      const int code = run_tool(run.tool, arguments, folder / "output.txt");
-      require(!g_interrupted, "interrupted; the same command goes on from here");
-      if (code != 0) {
-        Outcome failed{.run = &run};
-        failed.error = error_in(run.tool, folder / "output.txt", code);
-        fmt::print("failed: {}\n", failed.error);
-        out.push_back(std::move(failed));
-        continue;
+  const size_t count = plan.runs.size();
+  std::vector<Outcome> out(count);
+  std::atomic<size_t> next{0};
+  std::mutex one_at_a_time;
+  std::exception_ptr broken;
+  const auto work = [&] {
+    for (size_t i = next++; i < count; i = next++) {
+      const Run& run = plan.runs[i];
+      const std::string head =
+          fmt::format("[{}/{}] {}, seed {}: ", i + 1, count, run.name, run.seed);
+      try {
+        if (plan.jobs == 1) {
+          fmt::print("{}", head);
+          std::fflush(stdout);
+        }
+        const bool was_done = is_done(run, output);
+        out[i] = outcome_of(plan, run, output);
+        const std::lock_guard lock(one_at_a_time);
+        fmt::print("{}{}\n", plan.jobs == 1 ? "" : head, line_of(plan, out[i], was_done));
+        std::fflush(stdout);
+      } catch (...) {
+        const std::lock_guard lock(one_at_a_time);
+        if (!broken) broken = std::current_exception();
+        next = count;  // what runs ends; nothing more begins
       }
     }
-    const fs::path file = folder / "results.json";
-    Outcome outcome{&run, "", read_record(file), read_losses(folder / "log.jsonl")};
-    const RunRecord& r = outcome.record;
-    for (const std::string& metric : plan.metrics)
-      require(r.after.count(metric) > 0, "{}: there is no score '{}'; there are: {}", file.string(),
-              metric, [&] {
-                std::string names;
-                for (const auto& [name, value] : r.after)
-                  names += (names.empty() ? "" : ", ") + name;
-                return names;
-              }());
-    fmt::print("{} {:.4g}, {}, {}{}\n", plan.metrics[0], r.after.at(plan.metrics[0]),
-               human_time(r.train_seconds + r.score_seconds), human_bytes(r.peak_memory_bytes),
-               done ? " (was done)" : "");
-    out.push_back(std::move(outcome));
+  };
+  {
+    std::vector<std::jthread> others;
+    for (int j = 1; j < plan.jobs; ++j) others.emplace_back(work);
+    work();
   }
+  if (broken) std::rethrow_exception(broken);
   return out;
 }
 

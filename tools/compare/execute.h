@@ -21,9 +21,13 @@ struct Outcome {
 std::string command_of(const Run& run, const std::filesystem::path& output);
 bool is_done(const Run& run, const std::filesystem::path& output);
 
+// The threads that each of so many runs side by side gets: OMP_NUM_THREADS where it is set, else an
+// equal share.
+int threads_of(int jobs);
+
 // A run is done when its folder holds results.json and the same command; one that was cut off goes
-// on from its checkpoint. Prints a line for each. Ctrl-C stops after the run's own checkpoint, with
-// an Error.
+// on from its checkpoint. plan.jobs run at a time. Prints a line for each. Ctrl-C stops after the
+// runs' own checkpoints, with an Error.
 std::vector<Outcome> execute(const ComparePlan& plan, const std::filesystem::path& output);
 
 }  // namespace lk

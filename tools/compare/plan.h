@@ -1,14 +1,21 @@
 // What `compare` runs, from a TOML file:
+//
 //   title = "Methods on banking77"
 //   description = "What the paper found."   # stands above the table
-//   metrics = ["accuracy", "macro F1"]      # of the scores that finetune reports; the main one
-//   first seeds = [0, 1, 2] [options]                  # of bin/finetune, for every run model =
-//   "..." train = "train.tsv" dev = "dev.tsv" epochs = 3
-//   [[run]]                    # one a row of the table; its options win
+//   metrics = ["accuracy", "macro F1"]      # of finetune's scores; the main one first
+//   seeds = [0, 1, 2]
+//
+//   [options]                               # of bin/finetune, for every run
+//   model = "..."
+//   train = "train.tsv"
+//   dev = "dev.tsv"
+//
+//   [[run]]                                 # one a row of the table; its options win
 //   name = "LoRA, rank 8"
 //   method = "lora"
 //   rank = 8
-//   [[run]]                    # nothing trains: bin/evaluate, with its options
+//
+//   [[run]]                                 # nothing trains: bin/evaluate, with its options
 //   name = "16 examples in the prompt"
 //   method = "none"
 //   shots = 16
@@ -33,6 +40,7 @@ struct ComparePlan {
   std::string title, description;
   std::vector<std::string> metrics;  // the main one first
   std::vector<Run> runs;             // seeds of a row follow one another
+  int jobs = 1;                      // runs at a time
 };
 
 // `changes`: "key=value" over what [options] says; a row's own options still win. Error with file

@@ -45,7 +45,7 @@ std::vector<LayerMap> mean_maps(const std::vector<const RunRecord*>& seeds) {
   return out;
 }
 
-std::string machine() {
+std::string machine(int jobs) {
   std::ifstream in("/proc/cpuinfo");
   std::string name = "unknown CPU";
   for (std::string line; std::getline(in, line);)
@@ -53,7 +53,9 @@ std::string machine() {
       name = line.substr(line.find(':') + 2);
       break;
     }
-  return fmt::format("{} thread{} of {}", max_threads(), max_threads() == 1 ? "" : "s", name);
+  const int threads = threads_of(jobs);
+  return fmt::format("{} thread{} of {}{}", threads, threads == 1 ? "" : "s", name,
+                     jobs == 1 ? "" : fmt::format(", {} runs side by side", jobs));
 }
 
 }  // namespace
@@ -131,7 +133,7 @@ std::string json(const ComparePlan& plan, const std::vector<Row>& rows,
                              {"description", plan.description},
                              {"metrics", plan.metrics},
                              {"command", command},
-                             {"machine", machine()}};
+                             {"machine", machine(plan.jobs)}};
   for (const Row& r : rows) {
     nlohmann::ordered_json row{{"name", r.name}};
     if (!r.error.empty()) row["error"] = r.error;
@@ -157,7 +159,8 @@ std::string section(const ComparePlan& plan, const std::vector<Row>& rows,
   std::string out = markdown(plan, rows);
   const size_t at = out.find("\n\n") + 2;
   out.insert(at, (plan.description.empty() ? "" : plan.description + "\n\n") + "    " + command +
-                     "\n\nOn " + machine() + "; mean ± standard deviation over the seeds.\n\n");
+                     "\n\nOn " + machine(plan.jobs) +
+                     "; mean ± standard deviation over the seeds.\n\n");
   for (const Row& r : rows)
     for (const LayerMap& map : r.maps)
       out += fmt::format("\n{}, {} by layer:\n\n```\n{}```\n", r.name, map.title, text_of(map));
@@ -190,7 +193,7 @@ std::string estimate(const ComparePlan& plan, const std::vector<Outcome>& trials
     out += fmt::format("{}: {} x ({} for {} steps + {} to score)\n", o.run->name, seeds,
                        human_time(train), r.planned_steps, human_time(scoring));
   }
-  return out + fmt::format("all: {}\n", human_time(total));
+  return out + fmt::format("all: {}\n", human_time(total / plan.jobs));
 }
 
 }  // namespace lk
