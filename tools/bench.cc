@@ -22,6 +22,7 @@
 #include "tools/bench/tokenize.h"
 #include "tools/plan/shapes.h"
 #include "tools/train/cli.h"
+#include "tools/train/method_options.h"
 #include "tools/train/quant_options.h"
 #include "tools/train/run_model.h"
 
@@ -59,8 +60,8 @@ double read_ceiling() {
 
 struct Options {
   std::string model = "gpt2-small", method = "lora", optimizer = "adamw";
-  int64_t batch = 4, seq = 256, steps = 5, warm_up = 2, rank = 8, prompt = 64, new_tokens = 128,
-          ceiling = 0;
+  MethodFlags method_flags;
+  int64_t batch = 4, seq = 256, steps = 5, warm_up = 2, prompt = 64, new_tokens = 128, ceiling = 0;
   DType dtype = DType::f32;
   Device device = Device::cpu;
   bool checkpointing = false;
@@ -88,11 +89,7 @@ void bench_step(Options o) {
   model->gradient_checkpointing = o.checkpointing;
   const StoreActivations storage(o.activations);
   const MethodInfo& info = find_method(o.method);
-  nlohmann::json values = nlohmann::json::object();
-  for (const MethodOption& option : info.options)
-    values[option.key] = nlohmann::json::parse(option.value);
-  if (values.contains("r")) values["r"] = o.rank;
-  const auto method = info.make(Settings(values, "bench"));
+  const auto method = info.make(method_settings(info, "", o.method_flags));
   method->attach(*model, 0);
   move_parameters(*model, method.get(), o.device);
   std::vector<ParamGroup> groups(1);
@@ -297,7 +294,7 @@ int main(int argc, char** argv) {
   step->add_option("--warm-up", o.warm_up, "steps before those that count")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
-  step->add_option("--rank", o.rank, "of lora")->capture_default_str()->check(CLI::PositiveNumber);
+  add_method_options(*step->add_option_group("methods", "options of the methods"), o.method_flags);
   step->add_flag("--checkpointing", o.checkpointing, "gradient checkpointing");
   add_activations_option(*step, o.activations);
   step->add_option("--optimizer", o.optimizer,

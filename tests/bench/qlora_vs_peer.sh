@@ -9,7 +9,7 @@ for _ in $(seq "$rounds"); do
   bin/bench quant
   "$PEERS" "$PEER_DIR/bench_quant.py"
   for dtype in f32 bf16; do
-    bin/bench step --model llama-160m --method qlora --quant nf4 --double-quant --dtype $dtype
+    bin/bench step --model llama-160m --method qlora --rank 8 --quant nf4 --double-quant --dtype $dtype
     "$PEERS" "$PEER_DIR/bench_peft.py" --model llama-160m --method qlora --batch 4 --seq 256 --dtype $dtype
   done
   bin/bench generate --model llama-3b --dtype bf16 --prompt 1 --new 16
