@@ -64,23 +64,32 @@ void forward_task(T* out, acc_t<T>* lse, const T* q, const T* k, const T* v,
     std::fill_n(total, rows, A(0));
     const int64_t block_end = (doc.last(s, i0 + rows - 1) + kKeys) / kKeys;
     for (int64_t block = doc.first(s, i0) / kKeys; block < block_end; ++block) {
-      const int64_t j0 = block * kKeys;
+      // The keys that any of the rows sees, and whole vectors of them.
+      const int64_t j0 = block * kKeys, seen = std::min(kKeys, doc.last(s, i0 + rows - 1) - j0 + 1),
+                    wide = (seen + 15) / 16 * 16;
       std::fill_n(p, rows * kKeys, A(0));
-      add_product<Isa, A>(p, kKeys, qp, d, 1, kt + block * d * kKeys, kKeys, rows, kKeys, d);
+      add_product<Isa, A>(p, kKeys, qp, d, 1, kt + block * d * kKeys, kKeys, rows, wide, d);
       for (int64_t i = 0; i < rows; ++i) {
         A* pi = p + i * kKeys;
         const int64_t from = std::max<int64_t>(0, doc.first(s, i0 + i) - j0),
                       to = std::min(kKeys, doc.last(s, i0 + i) - j0 + 1);
         add_bias<Isa>(pi, bias_row(bias, b, h, i0 + i), j0, from, to, scale);
-        for (int64_t j = 0; j < kKeys; ++j) pi[j] = j >= from && j < to ? pi[j] * scale : low;
-        const A top = largest<kKeys>(pi, most[i]);
+        A lanes[16];
+        std::fill_n(lanes, 16, most[i]);
+        for (int64_t j = 0; j < wide; j += 16)
+          for (int64_t l = j; l < j + 16; ++l) {
+            pi[l] = l >= from && l < to ? pi[l] * scale : low;
+            lanes[l - j] = pi[l] > lanes[l - j] ? pi[l] : lanes[l - j];
+          }
+        A top = most[i];
+        for (const A lane : lanes) top = lane > top ? lane : top;
         if (top == low) {  // nothing seen yet
-          std::fill_n(pi, kKeys, A(0));
+          std::fill_n(pi, wide, A(0));
           continue;
         }
         const A shrink = most[i] == low ? A(0) : math::exp(most[i] - top);
-        A lanes[16] = {};
-        for (int64_t j = 0; j < kKeys; j += 16)
+        std::fill_n(lanes, 16, A(0));
+        for (int64_t j = 0; j < wide; j += 16)
           for (int64_t l = 0; l < 16; ++l) {
             const A e = math::exp(pi[j + l] - top);
             pi[j + l] = e;
@@ -93,13 +102,12 @@ void forward_task(T* out, acc_t<T>* lse, const T* q, const T* k, const T* v,
         if (s.dropout > 0) {
           A factor[kKeys];
           dropout_factors<Isa>(factor, j0, (doc.q0 + i0 + i) * s.heads + h, s);
-          for (int64_t j = 0; j < kKeys; ++j) pi[j] *= factor[j];
+          for (int64_t j = 0; j < wide; ++j) pi[j] *= factor[j];
         }
         if (shrink != A(1))
           for (int64_t j = 0; j < dp; ++j) o[i * dp + j] *= shrink;
       }
-      add_product<Isa, A>(o, dp, p, kKeys, 1, vp + j0 * dp, dp, rows, dp,
-                          std::min(kKeys, doc.k_rows - j0));
+      add_product<Isa, A>(o, dp, p, kKeys, 1, vp + j0 * dp, dp, rows, dp, seen);
     }
     for (int64_t i = 0; i < rows; ++i) {
       const A inverse = total[i] > A(0) ? A(1) / total[i] : total[i] == A(0) ? A(0) : total[i];
@@ -145,34 +153,37 @@ void backward_task(T* dq, T* dk, T* dv, const T* dout, const T* out, const acc_t
       }
       const int64_t block_end = (doc.last(s, i0 + rows - 1) + kKeys) / kKeys;
       for (int64_t block = doc.first(s, i0) / kKeys; block < block_end; ++block) {
-        const int64_t j0 = block * kKeys, keys = std::min(kKeys, doc.k_rows - j0);
+        const int64_t j0 = block * kKeys,
+                      seen = std::min(kKeys, doc.last(s, i0 + rows - 1) - j0 + 1),
+                      wide = (seen + 15) / 16 * 16;
         std::fill_n(p, rows * kKeys, A(0));
         std::fill_n(ds, rows * kKeys, A(0));
         add_product<Isa, A>(p, kKeys, qp, dp, 1, kt_panel.get() + block * d * kKeys, kKeys, rows,
-                            kKeys, d);
+                            wide, d);
         add_product<Isa, A>(ds, kKeys, gp, dp, 1, vt_panel.get() + block * d * kKeys, kKeys, rows,
-                            kKeys, d);
+                            wide, d);
         for (int64_t i = 0; i < rows; ++i) {
           A *pi = p + i * kKeys, *di = ds + i * kKeys;
           const int64_t from = std::max<int64_t>(0, doc.first(s, i0 + i) - j0),
                         to = std::min(kKeys, doc.last(s, i0 + i) - j0 + 1);
           const A norm = lse[(doc.q0 + i0 + i) * s.heads + h];
           add_bias<Isa>(pi, bias_row(bias, b, h, i0 + i), j0, from, to, scale);
-          for (int64_t j = 0; j < kKeys; ++j) {
-            const A e = math::exp(pi[j] * scale - norm);
-            pi[j] = j >= from && j < to ? e : A(0);
-          }
+          for (int64_t j = 0; j < wide; j += 16)
+            for (int64_t l = j; l < j + 16; ++l) {
+              const A e = math::exp(pi[l] * scale - norm);
+              pi[l] = l >= from && l < to ? e : A(0);
+            }
           if (s.dropout > 0) {
             // The mask (0 or 1 / (1 - p)) acts on the probabilities that met v, and on their
             // gradient.
             A mask[kKeys];
             dropout_factors<Isa>(mask, j0, (doc.q0 + i0 + i) * s.heads + h, s);
-            for (int64_t j = 0; j < kKeys; ++j) {
+            for (int64_t j = 0; j < wide; ++j) {
               di[j] = pi[j] * (di[j] * mask[j] - delta[i]) * scale;
               pi[j] *= mask[j];
             }
           } else {
-            for (int64_t j = 0; j < kKeys; ++j) di[j] = pi[j] * (di[j] - delta[i]) * scale;
+            for (int64_t j = 0; j < wide; ++j) di[j] = pi[j] * (di[j] - delta[i]) * scale;
           }
           if (bias.gradient) {
             A* sums = bias.gradient + (b * s.heads + h) * bias.count + bias.origin[b] - i0 - i + j0;
@@ -180,9 +191,9 @@ void backward_task(T* dq, T* dk, T* dv, const T* dout, const T* out, const acc_t
             for (int64_t j = from; j < to; ++j) sums[j] += di[j] * inverse;
           }
         }
-        add_product<Isa, A>(dqp, dp, ds, kKeys, 1, k_panel.get() + j0 * dp, dp, rows, dp, keys);
-        add_product<Isa, A>(dk_panel.get() + j0 * dp, dp, ds, 1, kKeys, qp, dp, keys, dp, rows);
-        add_product<Isa, A>(dv_panel.get() + j0 * dp, dp, p, 1, kKeys, gp, dp, keys, dp, rows);
+        add_product<Isa, A>(dqp, dp, ds, kKeys, 1, k_panel.get() + j0 * dp, dp, rows, dp, seen);
+        add_product<Isa, A>(dk_panel.get() + j0 * dp, dp, ds, 1, kKeys, qp, dp, seen, dp, rows);
+        add_product<Isa, A>(dv_panel.get() + j0 * dp, dp, p, 1, kKeys, gp, dp, seen, dp, rows);
       }
       for (int64_t i = 0; i < rows; ++i)
         for (int64_t j = 0; j < d; ++j) dq[at + i * q_stride + j] = T(dqp[i * dp + j]);
