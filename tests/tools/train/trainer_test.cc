@@ -1,5 +1,6 @@
 #include "tools/train/trainer.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "autograd/ops.h"
@@ -56,9 +57,9 @@ Run train_tiny(const std::string& type, int64_t batch_size, int64_t accumulate,
     const Var l = batch.class_labels[0] >= 0 ? class_loss(m, batch) : language_loss(m, batch);
     sum += l.value().item();
     labels += batch.labelled;
-    documents += batch.real_tokens == static_cast<int64_t>(batch.ids.size())
-                     ? static_cast<int64_t>(batch.offsets.size()) - 1
-                     : static_cast<int64_t>(batch.offsets.size()) - 2;
+    // Padding comes last.
+    documents += std::count_if(batch.offsets.begin() + 1, batch.offsets.end(),
+                               [&](int32_t end) { return end <= batch.real_tokens; });
     if (++in_update == accumulate || documents == static_cast<int64_t>(data.size())) {
       out.losses.push_back(sum / static_cast<double>(labels));
       sum = 0;
