@@ -74,21 +74,15 @@ void forward_task(T* out, acc_t<T>* lse, const T* q, const T* k, const T* v,
         const int64_t from = std::max<int64_t>(0, doc.first(s, i0 + i) - j0),
                       to = std::min(kKeys, doc.last(s, i0 + i) - j0 + 1);
         add_bias<Isa>(pi, bias_row(bias, b, h, i0 + i), j0, from, to, scale);
-        A lanes[16];
-        std::fill_n(lanes, 16, most[i]);
         for (int64_t j = 0; j < wide; j += 16)
-          for (int64_t l = j; l < j + 16; ++l) {
-            pi[l] = l >= from && l < to ? pi[l] * scale : low;
-            lanes[l - j] = pi[l] > lanes[l - j] ? pi[l] : lanes[l - j];
-          }
-        A top = most[i];
-        for (const A lane : lanes) top = lane > top ? lane : top;
+          for (int64_t l = j; l < j + 16; ++l) pi[l] = l >= from && l < to ? pi[l] * scale : low;
+        const A top = largest(pi, wide, most[i]);
         if (top == low) {  // nothing seen yet
           std::fill_n(pi, wide, A(0));
           continue;
         }
         const A shrink = most[i] == low ? A(0) : math::exp(most[i] - top);
-        std::fill_n(lanes, 16, A(0));
+        A lanes[16] = {};
         for (int64_t j = 0; j < wide; j += 16)
           for (int64_t l = 0; l < 16; ++l) {
             const A e = math::exp(pi[j + l] - top);

@@ -56,13 +56,13 @@ const A* bias_row(const AttentionBias<A>& bias, int64_t b, int64_t h, int64_t i)
   return bias.values ? bias.values + h * bias.count + bias.origin[b] - i : nullptr;
 }
 
-// The largest of `least` and N numbers, N a multiple of 16; NaN is passed over.
-template <int N, class A>
-A largest(const A* x, A least) {
+// The largest of `least` and n numbers, n a multiple of 16; NaN is passed over.
+template <class A>
+A largest(const A* x, int64_t n, A least) {
   A lanes[16];
   std::fill_n(lanes, 16, least);
-  for (int j = 0; j < N; j += 16)
-    for (int l = 0; l < 16; ++l) lanes[l] = x[j + l] > lanes[l] ? x[j + l] : lanes[l];
+  for (int64_t j = 0; j < n; j += 16)
+    for (int64_t l = 0; l < 16; ++l) lanes[l] = x[j + l] > lanes[l] ? x[j + l] : lanes[l];
   A most = least;
   for (const A lane : lanes) most = lane > most ? lane : most;
   return most;

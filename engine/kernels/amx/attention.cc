@@ -60,7 +60,7 @@ void forward_task(bf16* out, float* lse, const bf16* q, const bf16* k, const bf1
                         to = static_cast<int32_t>(
                             i < rows ? std::min(kKeys, doc.last(s, i0 + i) - j0 + 1) : 0);
           for (int32_t j = 0; j < kKeys; ++j) si[j] = j >= from && j < to ? si[j] * scale : low;
-          const float top = largest<kKeys>(si, most[i]);
+          const float top = largest(si, kKeys, most[i]);
           if (top == low) {  // nothing seen yet
             std::fill_n(pi, kKeys, bf16{});
             continue;
