@@ -3,24 +3,11 @@
 #include <cmath>
 
 #include "engine/cpu.h"
+#include "engine/kernels/sum_of.h"
 #include "engine/parallel.h"
 
 namespace lk {
 namespace {
-
-// sum of f(j) for j < n in 32 partial sums: one chain of additions would wait for itself.
-template <class Isa, class A, class F>
-[[gnu::always_inline]] inline A sum_of(int64_t n, F f) {
-  constexpr int kLanes = 32;
-  A partial[kLanes] = {};
-  int64_t j = 0;
-  for (; j + kLanes <= n; j += kLanes)
-    for (int l = 0; l < kLanes; ++l) partial[l] += f(j + l);
-  for (; j < n; ++j) partial[j % kLanes] += f(j);
-  A total = 0;
-  for (int l = 0; l < kLanes; ++l) total += partial[l];
-  return total;
-}
 
 // Column sums of terms f(i, j) over all rows: tiles of columns in parallel, rows in order.
 template <class Isa, class A, class F>
@@ -51,12 +38,12 @@ void layer_norm_forward(Isa, T* y, acc_t<T>* mean, acc_t<T>* rstd, const T* x, c
       const T* xi = x + i * d;
       T* yi = y + i * d;
       const A m =
-          sum_of<Isa, A>(d, [=](int64_t j) { return static_cast<A>(xi[j]); }) / static_cast<A>(d);
-      const A var = sum_of<Isa, A>(d,
-                                   [=](int64_t j) {
-                                     const A c = static_cast<A>(xi[j]) - m;
-                                     return c * c;
-                                   }) /
+          sum_of<A>(d, [=](int64_t j) { return static_cast<A>(xi[j]); }) / static_cast<A>(d);
+      const A var = sum_of<A>(d,
+                              [=](int64_t j) {
+                                const A c = static_cast<A>(xi[j]) - m;
+                                return c * c;
+                              }) /
                     static_cast<A>(d);
       const A r = A(1) / std::sqrt(var + eps);
       for (int64_t j = 0; j < d; ++j)
@@ -77,15 +64,14 @@ void layer_norm_backward(Isa, T* dx, acc_t<T>* dgain, acc_t<T>* dbias, const T* 
       for (int64_t i = begin; i < end; ++i) {
         const T *xi = x + i * d, *gi = dy + i * d;
         const A m = mean[i], r = rstd[i];
-        const A g_mean =
-            sum_of<Isa, A>(d, [=](int64_t j) { return static_cast<A>(gi[j]) * gain[j]; }) /
+        const A g_mean = sum_of<A>(d, [=](int64_t j) { return static_cast<A>(gi[j]) * gain[j]; }) /
+                         static_cast<A>(d);
+        const A gx_mean =
+            sum_of<A>(d,
+                      [=](int64_t j) {
+                        return static_cast<A>(gi[j]) * gain[j] * (static_cast<A>(xi[j]) - m) * r;
+                      }) /
             static_cast<A>(d);
-        const A gx_mean = sum_of<Isa, A>(d,
-                                         [=](int64_t j) {
-                                           return static_cast<A>(gi[j]) * gain[j] *
-                                                  (static_cast<A>(xi[j]) - m) * r;
-                                         }) /
-                          static_cast<A>(d);
         for (int64_t j = 0; j < d; ++j)
           dx[i * d + j] = T(r * (static_cast<A>(gi[j]) * gain[j] - g_mean -
                                  (static_cast<A>(xi[j]) - m) * r * gx_mean));
@@ -107,8 +93,8 @@ void rms_norm_forward(Isa, T* y, acc_t<T>* rstd, const T* x, const acc_t<T>* gai
   parallel_for(rows, row_grain(d), [=](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const T* xi = x + i * d;
-      const A square = sum_of<Isa, A>(
-          d, [=](int64_t j) { return static_cast<A>(xi[j]) * static_cast<A>(xi[j]); });
+      const A square =
+          sum_of<A>(d, [=](int64_t j) { return static_cast<A>(xi[j]) * static_cast<A>(xi[j]); });
       const A r = A(1) / std::sqrt(square / static_cast<A>(d) + eps);
       for (int64_t j = 0; j < d; ++j) y[i * d + j] = T(static_cast<A>(xi[j]) * r * gain[j]);
       rstd[i] = r;
@@ -125,7 +111,7 @@ void rms_norm_backward(Isa, T* dx, acc_t<T>* dgain, const T* dy, const T* x, con
       for (int64_t i = begin; i < end; ++i) {
         const T *xi = x + i * d, *gi = dy + i * d;
         const A r = rstd[i];
-        const A gx = sum_of<Isa, A>(
+        const A gx = sum_of<A>(
             d, [=](int64_t j) { return static_cast<A>(gi[j]) * gain[j] * static_cast<A>(xi[j]); });
         const A k = gx * r * r * r / static_cast<A>(d);
         for (int64_t j = 0; j < d; ++j)

@@ -7,7 +7,7 @@ namespace lk {
 
 template <class Isa, class T>
 void square_sum(Isa, double* sum, const T* x, int64_t n) {
-  *sum = sum_of(x, n, [](double value) { return value * value; });
+  *sum = sum_of_all(x, n, [](double value) { return value * value; });
 }
 
 template void square_sum(LK_ISA, double*, const float*, int64_t);

@@ -7,7 +7,7 @@ namespace lk {
 
 template <class Isa, class T>
 void sum(Isa, double* total, const T* x, int64_t n) {
-  *total = sum_of(x, n, [](double value) { return value; });
+  *total = sum_of_all(x, n, [](double value) { return value; });
 }
 
 template void sum(LK_ISA, double*, const float*, int64_t);
