@@ -1,4 +1,4 @@
-// What the attention kernels share: scratch, a document's rows and mask, and the path of
+// What the attention kernels share: a document's rows and mask, and the path of
 // generation.
 #pragma once
 
@@ -8,30 +8,11 @@
 
 #include "engine/kernels/attention.h"
 #include "engine/kernels/math.h"
+#include "engine/kernels/panel.h"
 #include "engine/kernels/philox_lanes.h"
-#include "engine/memory.h"
 
 namespace lk {
 namespace {
-
-// Scratch of one task.
-template <class Isa, class A>
-class Panel {
- public:
-  explicit Panel(int64_t count)
-      : bytes_(static_cast<size_t>(count) * sizeof(A)),
-        data_(static_cast<A*>(allocate(bytes_, Category::workspace))) {
-    std::fill_n(data_, count, A(0));
-  }
-  ~Panel() { deallocate(data_, bytes_, Category::workspace); }
-  Panel(const Panel&) = delete;
-  Panel& operator=(const Panel&) = delete;
-  A* get() { return data_; }
-
- private:
-  size_t bytes_;
-  A* data_;
-};
 
 // Where a document's rows lie, and which keys each query sees.
 struct Document {

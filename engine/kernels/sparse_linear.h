@@ -19,10 +19,10 @@ struct SparseRows {
 template <class Isa, class T>
 void sparse_linear_forward(Isa, T* y, const T* x, const acc_t<T>* values, const SparseRows& w,
                            int64_t tokens, int64_t out, int64_t in);
-// dvalues, rows, columns: [n]; dy: [tokens, out], x: [tokens, in].
+// dvalues, rows, columns: [count]; dy: [tokens, out], x: [tokens, in].
 template <class Isa, class T>
 void sparse_linear_values(Isa, acc_t<T>* dvalues, const T* dy, const T* x, const int32_t* rows,
-                          const int32_t* columns, int64_t n, int64_t tokens, int64_t out,
+                          const int32_t* columns, int64_t count, int64_t tokens, int64_t out,
                           int64_t in);
 
 }  // namespace lk

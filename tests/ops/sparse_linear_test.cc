@@ -11,7 +11,7 @@ TEST_CASE("sparse_linear adds up values at the same place") {
   both.insert(both.end(), cols.begin(), cols.end());
   const Tensor table = Tensor::from<int32_t>(both, {2, 5});
   const auto places = std::make_shared<const SparsePlaces>(table, 3, 4);
-  for (const int64_t t : {1, 31, 33})
+  for (const int64_t t : {1, 31, 33, 300})
     test::check_op({.name = "sparse_linear",
                     .shapes = {{t, 4}, {5}},
                     .op = [&](const auto& x) { return sparse_linear(x[0], x[1], places); },
