@@ -213,6 +213,11 @@ void convert(void* out, DType out_type, const void* in, DType in_type, int64_t c
       using In = decltype(i);
       if constexpr (std::is_integral_v<Out>) {
         fail("cannot convert {} to {}", name_of(in_type), name_of(out_type));
+      } else if constexpr ((std::is_same_v<Out, float> && std::is_same_v<In, bf16>) ||
+                           (std::is_same_v<Out, bf16> && std::is_same_v<In, float>)) {
+        on_float(in_type, [&](auto isa, auto) {
+          convert(isa, static_cast<Out*>(out), static_cast<const In*>(in), count);
+        });
       } else {
         parallel_for(count, 1 << 16, [&](int64_t begin, int64_t end) {
           Out* to = static_cast<Out*>(out);

@@ -14,6 +14,7 @@ Settings::Settings(const nlohmann::json& values, std::string source)
 Settings::Settings(const Settings& other)
     : values_(std::make_unique<nlohmann::json>(*other.values_)), source_(other.source_) {}
 Settings& Settings::operator=(const Settings& other) {
+  if (this == &other) return *this;
   values_ = std::make_unique<nlohmann::json>(*other.values_);
   source_ = other.source_;
   return *this;

@@ -14,7 +14,7 @@ std::optional<QuantSpec> QuantOptions::spec() const {
             "--double-quant, --quant-block-size and --quant-head need --quant TYPE");
     return std::nullopt;
   }
-  const QuantSpec spec{type, block_size, double_quant};
+  QuantSpec spec{type, block_size, double_quant};
   check_spec(spec, "--quant");
   return spec;
 }
