@@ -4,6 +4,7 @@
 #include "engine/files/atomic_file.h"
 #include "engine/files/folder_lock.h"
 #include "tools/compare/report.h"
+#include "tools/compare/search.h"
 #include "tools/train/cli.h"
 
 using namespace lk;
@@ -26,6 +27,10 @@ int main(int argc, char** argv) {
   name = "LoRA, rank 8"
   method = "lora"
   rank = 8
+  search.lr = [1e-3, 1e-2]  # each is tried, the best is taken and stands in the table
+  [search]               # what holds where they are tried, for the first seed
+  dev = "dev.tsv"        # not what the table reports
+  max-steps = 100
   [[run]]                # nothing trains: bin/evaluate; shots come from train
   name = "16 examples in the prompt"
   method = "none"
@@ -40,8 +45,10 @@ int main(int argc, char** argv) {
   app.add_option("--output", output,
                  "folder for the runs, table.md, section.md, results.json and index.html")
       ->required();
-  app.add_option("--set", changes,
-                 "KEY=VALUE over the file's [options], e.g. train=FILE; again for each")
+  app.add_option(
+         "--set", changes,
+         "KEY=VALUE over the file's [options], e.g. train=FILE, or search.KEY=VALUE over its "
+         "[search]; again for each")
       ->allow_extra_args(false);
   app.add_option("--title", title, "instead of the file's");
   app.add_option(
@@ -59,8 +66,12 @@ int main(int argc, char** argv) {
     if (!title.empty()) plan.title = title;
     plan.jobs = jobs;
     if (dry) {
-      for (const Run& run : plan.runs)
-        fmt::print("{}{}\n", command_of(run, output), is_done(run, output) ? "  # is done" : "");
+      for (const auto* runs : {&plan.search, &plan.runs})
+        for (const Run& run : *runs)
+          fmt::print("{}{}{}\n", command_of(run, output), is_done(run, output) ? "  # is done" : "",
+                     runs == &plan.runs && !run.choice.empty()
+                         ? "  # or what the search finds better"
+                         : "");
       return;
     }
     const FolderLock lock(output);
@@ -71,6 +82,13 @@ int main(int argc, char** argv) {
       for (const Outcome& o : trials)
         require(o.error.empty(), "the trial of '{}' failed: {}", o.run->name, o.error);
       return;
+    }
+    if (!plan.search.empty()) {
+      fmt::print("search:\n");
+      ComparePlan search = plan;
+      search.runs = plan.search;
+      choose(plan, execute(search, output));
+      fmt::print("runs:\n");
     }
     const std::vector<Outcome> outcomes = execute(plan, output);
     const std::vector<Row> rows = rows_of(plan, outcomes);

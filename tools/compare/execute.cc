@@ -188,7 +188,7 @@ std::vector<Outcome> execute(const ComparePlan& plan, const fs::path& output) {
     for (size_t i = next++; i < count; i = next++) {
       const Run& run = plan.runs[i];
       const std::string head =
-          fmt::format("[{}/{}] {}, seed {}: ", i + 1, count, run.name, run.seed);
+          fmt::format("[{}/{}] {}, seed {}: ", i + 1, count, label_of(run), run.seed);
       try {
         if (plan.jobs == 1) {
           fmt::print("{}", head);

@@ -13,6 +13,11 @@ namespace {
 
 using Options = std::map<std::string, std::string>;  // flag to value; "" for a bare flag
 
+// A row's own, or the table of what is tried for it.
+bool is_option(const std::string& key) {
+  return key != "name" && key != "seeds" && key != "search";
+}
+
 void require_free(const std::string& name, const std::string& at) {
   require(name != "output" && name != "resume" && name != "seed" && name != "config",
           "{} is set by compare itself; leave it out", at);
@@ -69,7 +74,7 @@ std::string scalar(const toml::node& node, const std::string& where) {
 void read_options(Options& out, const toml::table& table, const std::string& where) {
   for (const auto& [key, node] : table) {
     const std::string name(key.str()), at = fmt::format("{}: '{}'", where, name);
-    if (name == "name" || name == "seeds") continue;
+    if (!is_option(name)) continue;
     require_free(name, at);
     if (const auto flag = node.value_exact<bool>()) {
       if (*flag)
@@ -84,6 +89,27 @@ void read_options(Options& out, const toml::table& table, const std::string& whe
       out[name] = scalar(node, at);
     }
   }
+}
+
+// Each value of each option with each of the others'.
+std::vector<Options> read_choices(const toml::node& node, const std::string& at) {
+  const toml::table* search = node.as_table();
+  require(search && !search->empty(), "{}: 'search': expected search.lr = [1e-3, 1e-2]", at);
+  std::vector<Options> out{{}};
+  for (const auto& [key, values] : *search) {
+    const std::string name(key.str()), where = fmt::format("{}: 'search.{}'", at, name);
+    require_free(name, where);
+    const toml::array* list = values.as_array();
+    require(list && list->size() > 1, "{}: expected a list of two values or more", where);
+    std::vector<Options> longer;
+    for (const Options& before : out)
+      for (const toml::node& value : *list) {
+        longer.push_back(before);
+        longer.back()[name] = scalar(value, where);
+      }
+    out = std::move(longer);
+  }
+  return out;
 }
 
 std::vector<uint64_t> read_seeds(const toml::node& node, const std::string& where) {
@@ -115,10 +141,13 @@ std::vector<std::string> read_metrics(const toml::table& root, const std::string
 }
 
 // "key=value", as a quoted string in the file; "key=false" leaves a flag out.
-void apply_change(Options& out, const std::string& change) {
+void apply_change(Options& common, Options& search, const std::string& change) {
   const size_t equals = change.find('=');
   require(equals != std::string::npos && equals > 0, "--set {}: expected KEY=VALUE", change);
-  const std::string key = change.substr(0, equals), value = change.substr(equals + 1);
+  const bool searched = change.starts_with("search.");
+  Options& out = searched ? search : common;
+  const std::string key = change.substr(0, equals).substr(searched ? 7 : 0),
+                    value = change.substr(equals + 1);
   require_free(key, fmt::format("--set {}: '{}'", change, key));
   if (value == "false")
     out.erase(key);
@@ -141,6 +170,16 @@ std::string folder_name(const std::string& name) {
 
 }  // namespace
 
+std::string label_of(const Run& run) {
+  std::string choice;
+  for (const std::string& word : run.choice) {
+    const size_t equals = word.find('=');
+    choice +=
+        (choice.empty() ? " (" : ", ") + word.substr(2, equals - 2) + " " + word.substr(equals + 1);
+  }
+  return run.name + choice + (choice.empty() ? "" : ")");
+}
+
 ComparePlan read_plan(const std::filesystem::path& file, const std::vector<std::string>& changes) {
   toml::table root;
   try {
@@ -152,9 +191,9 @@ ComparePlan read_plan(const std::filesystem::path& file, const std::vector<std::
   for (const auto& [key, node] : root) {
     const std::string name(key.str());
     require(name == "title" || name == "description" || name == "metric" || name == "metrics" ||
-                name == "seeds" || name == "options" || name == "run",
-            "{}: '{}' is not known; expected title, description, metrics, seeds, [options] and "
-            "[[run]]",
+                name == "seeds" || name == "options" || name == "search" || name == "run",
+            "{}: '{}' is not known; expected title, description, metrics, seeds, [options], "
+            "[search] and [[run]]",
             where, name);
   }
   ComparePlan plan;
@@ -163,10 +202,15 @@ ComparePlan read_plan(const std::filesystem::path& file, const std::vector<std::
   plan.metrics = read_metrics(root, where);
   std::vector<uint64_t> seeds{0};
   if (const toml::node* node = root.get("seeds")) seeds = read_seeds(*node, where + ": 'seeds'");
-  Options common;
+  Options common, searching;
+  for (const char* name : {"options", "search"})
+    require(!root.contains(name) || root[name].is_table(), "{}: '{}' is no table; write [{}]",
+            where, name, name);
   if (const toml::table* options = root["options"].as_table())
     read_options(common, *options, where + ": [options]");
-  for (const std::string& change : changes) apply_change(common, change);
+  if (const toml::table* search = root["search"].as_table())
+    read_options(searching, *search, where + ": [search]");
+  for (const std::string& change : changes) apply_change(common, searching, change);
 
   const toml::array* runs = root["run"].as_array();
   require(runs && !runs->empty(), "{}: there is no [[run]]", where);
@@ -185,15 +229,42 @@ ComparePlan read_plan(const std::filesystem::path& file, const std::vector<std::
     const bool trains = method == own_options.end() || method->second != "none";
     if (!trains) options = for_evaluate(common, own_options);
     const toml::node* own = table->get("seeds");
-    for (const uint64_t seed : own ? read_seeds(*own, at + ": 'seeds'") : seeds) {
+    const std::vector<uint64_t> own_seeds = own ? read_seeds(*own, at + ": 'seeds'") : seeds;
+    const toml::node* search = table->get("search");
+    const std::vector<Options> choices =
+        search ? read_choices(*search, at) : std::vector<Options>{{}};
+    const auto run_of = [&](const Options& with, const Options& choice, uint64_t seed) {
       Run run{*name, fmt::format("{}-seed-{}", folder_name(*name), seed), seed, {}};
       if (!trains) run.tool = "evaluate";
-      for (const auto& [flag, value] : options)
-        run.arguments.push_back(fmt::format("--{}={}", flag, value));
+      for (const auto& [flag, value] : with)
+        if (!choice.count(flag)) run.arguments.push_back(fmt::format("--{}={}", flag, value));
       run.arguments.push_back(fmt::format("--seed={}", seed));
-      plan.runs.push_back(std::move(run));
+      for (const auto& [flag, value] : choice)
+        run.choice.push_back(fmt::format("--{}={}", flag, value));
+      run.arguments.insert(run.arguments.end(), run.choice.begin(), run.choice.end());
+      return run;
+    };
+    if (search) {
+      require(trains, "{}: 'search': nothing trains here", at);
+      require(searching.count("dev"),
+              "{}: 'search': [search] names no 'dev'; what is chosen by the records that the table "
+              "reports would flatter it",
+              at);
+      Options tried = options;
+      for (const auto& [key, value] : searching) tried[key] = value;
+      for (const Options& choice : choices) {
+        Run& run = plan.search.emplace_back(run_of(tried, choice, own_seeds[0]));
+        std::string what;
+        for (const std::string& word : run.choice) what += word;
+        run.folder = fmt::format("search/{}{}", run.folder, what);
+      }
     }
+    for (const uint64_t seed : own_seeds)
+      plan.runs.push_back(run_of(options, choices.front(), seed));
   }
+  require(searching.empty() || !plan.search.empty(),
+          "{}: [search] is for rows that search, as in search.lr = [1e-3, 1e-2]; there is none",
+          where);
   return plan;
 }
 

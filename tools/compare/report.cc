@@ -88,6 +88,7 @@ std::vector<Row> rows_of(const ComparePlan& plan, const std::vector<Outcome>& ou
       r.scores.push_back(o.record.after.at(plan.metrics[0]));
       r.peak_memory = std::max(r.peak_memory, static_cast<double>(o.record.peak_memory_bytes));
     }
+    r.name = label_of(*outcomes[begin].run);
     if (seeds.empty()) continue;
     r.trained = static_cast<double>(seeds.back()->trained_parameters);
     r.total = static_cast<double>(seeds.back()->total_parameters);
@@ -193,6 +194,9 @@ std::string estimate(const ComparePlan& plan, const std::vector<Outcome>& trials
     out += fmt::format("{}: {} x ({} for {} steps + {} to score)\n", o.run->name, seeds,
                        human_time(train), r.planned_steps, human_time(scoring));
   }
+  if (!plan.search.empty())
+    out +=
+        fmt::format("and {} runs of the search, which are not counted here\n", plan.search.size());
   return out + fmt::format("all: {}\n", human_time(total / plan.jobs));
 }
 

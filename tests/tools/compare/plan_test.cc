@@ -3,6 +3,7 @@
 #include <map>
 
 #include "tests/support.h"
+#include "tools/compare/search.h"
 
 namespace lk {
 namespace {
@@ -70,6 +71,91 @@ epochs = 3
   CHECK(test::error_of([&] {
           read_plan(dir / "plan.toml", {"seed=1"});
         }).find("set by compare itself") != std::string::npos);
+}
+
+TEST_CASE("compare: what a row leaves open is tried for its first seed, with [search]'s options") {
+  const test::TempDir dir;
+  const std::string rows = R"(
+metric = "accuracy"
+seeds = [3, 4]
+[options]
+dev = "test.tsv"
+lr = 1
+[[run]]
+name = "LoRA"
+search.lr = [0.5, 0.25]
+search.alpha = [8, 16]
+[[run]]
+name = "full"
+)";
+  const std::string search = "[search]\ndev = \"dev.tsv\"\nmax-steps = 9\n";
+  const ComparePlan plan = plan_of(dir, rows + search);
+  REQUIRE(plan.search.size() == 4);
+  REQUIRE(plan.runs.size() == 4);
+  CHECK(plan.search[1].folder == "search/lora-seed-3--alpha=8--lr=0.25");
+  CHECK(plan.search[1].arguments == std::vector<std::string>{"--dev=dev.tsv", "--max-steps=9",
+                                                             "--seed=3", "--alpha=8", "--lr=0.25"});
+  CHECK(plan.runs[1].arguments ==
+        std::vector<std::string>{"--dev=test.tsv", "--seed=4", "--alpha=8", "--lr=0.5"});
+  CHECK(label_of(plan.runs[1]) == "LoRA (alpha 8, lr 0.5)");
+  CHECK(plan.runs[2].arguments == std::vector<std::string>{"--dev=test.tsv", "--lr=1", "--seed=3"});
+  CHECK(label_of(plan.runs[2]) == "full");
+  const ComparePlan other = read_plan(dir / "plan.toml", {"search.dev=mine.tsv"});
+  CHECK(other.search[0].arguments[0] == "--dev=mine.tsv");
+  CHECK(other.runs[0].arguments[0] == "--dev=test.tsv");
+
+  const auto error = [&](const std::string& text) {
+    return test::error_of([&] { plan_of(dir, text); });
+  };
+  CHECK(error(rows).find("[search] names no 'dev'") != std::string::npos);
+  CHECK(error(rows + search + "[[run]]\nname = \"x\"\nsearch.lr = [1]").find("a list of two") !=
+        std::string::npos);
+  CHECK(error(rows + search + "[[run]]\nname = \"x\"\nsearch = 1").find("expected search.lr =") !=
+        std::string::npos);
+  CHECK(error(rows + search + "[[run]]\nname = \"x\"\nmethod = \"none\"\nsearch.k = [1, 2]")
+            .find("nothing trains here") != std::string::npos);
+  CHECK(
+      error("metric = \"x\"\n[search]\ndev = \"d\"\n[[run]]\nname = \"x\"").find("there is none") !=
+      std::string::npos);
+  CHECK(error("metric = \"x\"\nsearch = 1\n[[run]]\nname = \"x\"").find("write [search]") !=
+        std::string::npos);
+}
+
+TEST_CASE("compare: the best choice becomes its row's, the lowest where the score is a loss") {
+  const test::TempDir dir;
+  const std::string rows = R"(
+seeds = [0, 1]
+[search]
+dev = "dev.tsv"
+[[run]]
+name = "a"
+search.lr = [1, 2, 3]
+[[run]]
+name = "b"
+)";
+  for (const std::string metric : {"accuracy", "perplexity"}) {
+    CAPTURE(metric);
+    ComparePlan plan = plan_of(dir, "metric = \"" + metric + "\"\n" + rows);
+    std::vector<Outcome> tried(3);
+    const std::vector<double> scores{0.5, 0.9, 0.2};
+    for (size_t i = 0; i < 3; ++i) {
+      tried[i].run = &plan.search[i];
+      tried[i].record.after[metric] = scores[i];
+    }
+    choose(plan, tried);
+    const std::string best = metric == "accuracy" ? "2" : "3";
+    CHECK(plan.runs[0].arguments == std::vector<std::string>{"--seed=0", "--lr=" + best});
+    CHECK(label_of(plan.runs[1]) == "a (lr " + best + ")");
+    CHECK(plan.runs[2].arguments == std::vector<std::string>{"--seed=0"});
+    // One that failed is passed over; where all did, the first says why.
+    for (Outcome& o : tried) o.error = "diverged";
+    CHECK(test::error_of([&] {
+            choose(plan, tried);
+          }).find("every choice of 'a' failed: diverged") != std::string::npos);
+    tried[0].error.clear();
+    choose(plan, tried);
+    CHECK(label_of(plan.runs[0]) == "a (lr 1)");
+  }
 }
 
 TEST_CASE("compare: rows where nothing trains take what holds for them too") {

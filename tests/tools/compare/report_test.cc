@@ -9,7 +9,7 @@ namespace lk {
 namespace {
 
 TEST_CASE("compare: seeds of a row are taken together, failures keep their words") {
-  ComparePlan plan{"A <title>", "What was found.", {"accuracy", "loss"}, {}};
+  ComparePlan plan{"A <title>", "What was found.", {"accuracy", "loss"}};
   for (const char* name : {"a", "a", "a", "b"}) plan.runs.push_back({name, name, 0, {}});
   std::vector<Outcome> outcomes;
   const double scores[] = {0.5, 0.7, 0.6}, seconds[] = {30, 10, 20};
@@ -61,7 +61,7 @@ TEST_CASE("compare: seeds of a row are taken together, failures keep their words
 }
 
 TEST_CASE("compare: a trial's times make those of the whole plan") {
-  ComparePlan plan{"T", "", {"accuracy"}, {}};
+  ComparePlan plan{"T", "", {"accuracy"}};
   plan.runs = {{"a", "a-0", 0, {"--dev-limit=50"}},
                {"a", "a-1", 1, {"--dev-limit=50"}},
                {"b", "b-0", 0, {}, "evaluate"}};
