@@ -9,7 +9,11 @@
 #include <fstream>
 #include <iterator>
 
+extern "C" void __asan_init() __attribute__((weak));  // NOLINT(bugprone-reserved-identifier)
+
 namespace lk::test {
+
+bool sanitized() { return __asan_init != nullptr; }
 
 TempDir::TempDir() {
   static std::atomic<int> count{0};

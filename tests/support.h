@@ -41,6 +41,10 @@ std::string error_of(F&& f) {
   return {};
 }
 
+// Whether the library is built with the address sanitizer (make sanitize), whose shadow of what is
+// allocated counts as the process's memory.
+bool sanitized();
+
 // What `f` prints to stderr before it aborts, run in a process of its own; fails the test when it
 // does not abort.
 std::string abort_message_of(const std::function<void()>& f);

@@ -7,16 +7,10 @@
 
 #include "engine/rng.h"
 #include "tests/cuda/watch.h"
+#include "tests/support.h"
 
 namespace lk::test {
 namespace {
-
-// The emulator has a checker of its own, and its fibers are not for the address sanitizer.
-#ifdef LK_SANITIZED
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
 
 Numbers random_numbers(int64_t n, double low, double high, uint64_t stream) {
   Random random(42, stream);
@@ -114,7 +108,8 @@ void check_op(const OpCase& c) {
         c, inputs, DType::f64, all,
         half ? tensor_of(dy, {static_cast<int64_t>(dy.size())}, dtype).to_vector<double>() : dy);
     for (const Device device : {Device::cpu, Device::cuda}) {
-      if (device == Device::cuda && (!c.cuda || kSanitized)) continue;
+      // The emulator has a checker of its own, and its fibers are not for the address sanitizer.
+      if (device == Device::cuda && (!c.cuda || sanitized())) continue;
       CAPTURE(name_of(device));
       const double least = device == Device::cuda ? c.cuda_f32 : 0;
       const Watch watch;

@@ -116,7 +116,6 @@ TEST_CASE("optimizer: a gradient that is not finite leaves the element alone") {
   }
 }
 
-#ifndef LK_SANITIZED  // whose shadow counts too
 // The process's own memory: no file's.
 int64_t anonymous_bytes() {
   std::ifstream status("/proc/self/status");
@@ -125,7 +124,8 @@ int64_t anonymous_bytes() {
   fail("/proc/self/status has no RssAnon");
 }
 
-TEST_CASE("optimizer: paged states need no memory of the process's own") {
+TEST_CASE("optimizer: paged states need no memory of the process's own" *
+          doctest::skip(sanitized())) {
   const TempDir folder;
   const auto taken = [&](const std::string& name) {
     const Var p = Var::leaf(Tensor::zeros({9 << 20}, DType::f32));
@@ -144,7 +144,6 @@ TEST_CASE("optimizer: paged states need no memory of the process's own") {
   CHECK(taken("adamw") >= 70 << 20);
   CHECK(taken("paged-adamw") <= 12 << 20);
 }
-#endif
 
 TEST_CASE("paged file: a full disk is an error before the run, a file left behind is replaced") {
   const TempDir folder;
