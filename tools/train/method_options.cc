@@ -20,7 +20,7 @@ nlohmann::json option_value(const MethodOption& option, const std::string& text)
             option.flag, text);
     return parsed;
   }
-  if (kind.is_null() || kind.is_array()) {
+  if (kind.is_null() || kind.is_array() || kind == "all-linear") {  // the last is QLoRA's default
     if (text == "all-linear" || text.find_first_of("*+?()[]|\\^$") != std::string::npos)
       return text;
     nlohmann::json list = nlohmann::json::array();
