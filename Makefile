@@ -161,7 +161,7 @@ format-check:
 CLANG_TIDY ?= $(BUILD)/clang-tidy/bin/clang-tidy
 # GCC has omp.h.
 LINT_FLAGS = -std=c++20 -I. $(EMU_FLAGS) -fopenmp -march=x86-64-v3 -DLK_ISA=Avx2 -idirafter $$($(CXX) -print-file-name=include)
-lint: format-check $(CLANG_TIDY)
+lint: format-check $(filter $(BUILD)/%,$(CLANG_TIDY))
 	@echo $(LIB_SRC) $(KERNEL_SRC) $(TOOL_LIB) $(TOOL_SRC) $(CUDA_SRC) | xargs -n 4 -P $$(nproc) sh -c \
 	  '$(CLANG_TIDY) --quiet "$$@" -- $(LINT_FLAGS) 2> /dev/null' lint
 	@tools/install_packages.sh clang-14
