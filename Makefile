@@ -156,8 +156,8 @@ format-check:
 	@tools/install_packages.sh clang-format-14
 	@clang-format-14 --dry-run --Werror $(SOURCES)
 
-# PyPI's clang-tidy takes half as long as Debian's: it leaves the system's headers out. The tests are compiled alone,
-# by a second compiler.
+# PyPI's clang-tidy takes half as long as Debian's: it leaves the system's headers out. Of the tests, which g++ warns
+# about, clang reads those alone that g++ has no CUDA for.
 CLANG_TIDY ?= $(BUILD)/clang-tidy/bin/clang-tidy
 # GCC has omp.h.
 LINT_FLAGS = -std=c++20 -I. $(EMU_FLAGS) -fopenmp -march=x86-64-v3 -DLK_ISA=Avx2 -idirafter $$($(CXX) -print-file-name=include)
@@ -165,7 +165,7 @@ lint: format-check $(filter $(BUILD)/%,$(CLANG_TIDY))
 	@echo $(LIB_SRC) $(KERNEL_SRC) $(TOOL_LIB) $(TOOL_SRC) $(CUDA_SRC) | xargs -n 4 -P $$(nproc) sh -c \
 	  '$(CLANG_TIDY) --quiet "$$@" -- $(LINT_FLAGS) 2> /dev/null' lint
 	@tools/install_packages.sh clang-14
-	@echo $(TEST_SRC) $(wildcard tests/gpu/*.cc) $(CU_TESTS) | xargs -n 8 -P $$(nproc) clang++-14 -fsyntax-only -x c++ -std=c++20 -I. $(EMU_FLAGS) -Wall -Wextra -Wshadow -Wno-unknown-pragmas -Werror
+	@clang++-14 -fsyntax-only -x c++ -std=c++20 -I. $(EMU_FLAGS) -Wall -Wextra -Wshadow -Wno-unknown-pragmas -Werror $(wildcard tests/gpu/*.cc)
 
 $(BUILD)/clang-tidy/bin/clang-tidy:
 	@tools/install_packages.sh python3-venv
