@@ -6,22 +6,27 @@ namespace lk {
 namespace {
 
 bool lower_is_better(const std::string& metric) {
-  return metric.find("loss") != std::string::npos || metric.find("perplexity") != std::string::npos;
+  for (const char* kind : {"loss", "perplexity", "error rate"})
+    if (metric.find(kind) != std::string::npos) return true;
+  return false;
 }
 
 }  // namespace
 
 void choose(ComparePlan& plan, const std::vector<Outcome>& outcomes) {
   const std::string& metric = plan.metrics[0];
+  const double sign = lower_is_better(metric) ? -1 : 1;
   for (size_t begin = 0, end = 0; begin < outcomes.size(); begin = end) {
     const std::string& row = outcomes[begin].run->name;
     const Outcome* best = nullptr;
+    double best_score = 0;
     for (; end < outcomes.size() && outcomes[end].run->name == row; ++end) {
       const Outcome& o = outcomes[end];
       if (!o.error.empty()) continue;
-      const double score = o.record.after.at(metric);
-      const double before = best ? best->record.after.at(metric) : score;
-      if (!best || (lower_is_better(metric) ? score < before : score > before)) best = &o;
+      const double score = sign * o.record.after.at(metric);
+      if (best && score <= best_score) continue;
+      best = &o;
+      best_score = score;
     }
     require(best != nullptr, "every choice of '{}' failed: {}", row, outcomes[begin].error);
     for (Run& run : plan.runs) {

@@ -133,7 +133,7 @@ search.lr = [1, 2, 3]
 [[run]]
 name = "b"
 )";
-  for (const std::string metric : {"accuracy", "perplexity"}) {
+  for (const std::string metric : {"accuracy", "perplexity", "slot error rate"}) {
     CAPTURE(metric);
     ComparePlan plan = plan_of(dir, "metric = \"" + metric + "\"\n" + rows);
     std::vector<Outcome> tried(3);
