@@ -14,6 +14,11 @@ bool is_in(const std::string& parameter, const std::string& module) {
          parameter.find("." + module + ".") != std::string::npos;
 }
 
+bool is_in_any(const std::string& parameter, const std::vector<std::string>& modules) {
+  return std::any_of(modules.begin(), modules.end(),
+                     [&](const std::string& m) { return is_in(parameter, m); });
+}
+
 }  // namespace
 
 void Method::write(std::vector<NamedTensor>& file) {
@@ -50,9 +55,7 @@ std::function<bool(const std::string&)> trained_weights(Model& model, const Meth
   }
   modules.insert(modules.end(), heads.begin(), heads.end());
   return [&method, modules](const std::string& name) {
-    return method.selects(name) ||
-           std::any_of(modules.begin(), modules.end(),
-                       [&](const std::string& m) { return is_in(name, m); });
+    return method.selects(name) || is_in_any(name, modules);
   };
 }
 
@@ -91,12 +94,14 @@ std::vector<Parameter*> select_parameters(Model& model, Method& method) {
 }
 
 std::vector<ParamGroup> parameter_groups(const std::vector<Parameter*>& trained,
-                                         const Method& method, double weight_decay) {
+                                         const Method& method, double weight_decay,
+                                         const HeadRate& head) {
   std::vector<ParamGroup> groups;
   std::map<std::pair<double, double>, size_t> places;
   for (const Parameter* p : trained) {
-    const std::pair<double, double> key{p->shape.rank() >= 2 ? weight_decay : 0.0,
-                                        method.lr_scale(p->name)};
+    const std::pair<double, double> key{
+        p->shape.rank() >= 2 ? weight_decay : 0.0,
+        is_in_any(p->name, head.modules) ? head.lr_scale : method.lr_scale(p->name)};
     if (!places.count(key)) {
       places[key] = groups.size();
       groups.push_back({{}, key.second, key.first});

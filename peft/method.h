@@ -117,8 +117,17 @@ void move_parameters(Model& model, Method* method, Device device);
 // the trained parameters with the names that adapter files give them.
 std::vector<Parameter*> select_parameters(Model& model, Method& method);
 
-// The same as an optimizer takes them: matrices decay, vectors do not, lr_scale as the method says.
+// The task's head, where it learns at a rate of its own: the names of its modules
+// (Model::head_modules), and its rate over that of the run.
+struct HeadRate {
+  std::vector<std::string> modules;
+  double lr_scale = 1.0;
+};
+
+// The same as an optimizer takes them: matrices decay, vectors do not, lr_scale as the method and
+// the head say.
 std::vector<ParamGroup> parameter_groups(const std::vector<Parameter*>& trained,
-                                         const Method& method, double weight_decay);
+                                         const Method& method, double weight_decay,
+                                         const HeadRate& head = {});
 
 }  // namespace lk

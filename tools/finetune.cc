@@ -30,6 +30,7 @@ struct Options {
   std::string model, train, dev, method = "lora", variant, start_from;
   std::vector<std::string> stack_on;
   int64_t samples = 3, train_limit = 0;
+  double head_lr = 0;  // 0: that of the run
   bool gradient_checkpointing = false, no_baseline = false;
   DType dtype = DType::f32;
   ActivationStorage activations = ActivationStorage::compute;
@@ -154,6 +155,12 @@ void finetune(CLI::App& app, Options o) {
   }
   o.task.seed = o.run.seed;
   const TaskKind& kind = task_kind(o.train, config, o.task);
+  const bool new_head =
+      kind.head == Task::classification || kind.head == Task::token_classification;
+  require(
+      o.head_lr == 0 || new_head,
+      "--head-lr: this task has no head; classes of a .tsv, read without --template, and tags of "
+      "a .conll have one");
   const auto task = kind.make(o.train, o.task, {});
   const std::vector<std::string> labels = task->labels();
   require(o.dev.empty() || data_kind(o.dev) == data_kind(o.train),
@@ -164,8 +171,6 @@ void finetune(CLI::App& app, Options o) {
 
   LoadOptions load;
   load.task = kind.head;
-  const bool new_head =
-      load.task == Task::classification || load.task == Task::token_classification;
   if (new_head) load.labels = static_cast<int64_t>(labels.size());
   load.compute = o.dtype;
   load.seed = o.run.seed;
@@ -218,12 +223,15 @@ void finetune(CLI::App& app, Options o) {
   if (o.train_limit > 0) o.run.fingerprint += fmt::format(" --train-limit {}", o.train_limit);
   if (o.activations != ActivationStorage::compute)
     o.run.fingerprint += fmt::format(" activations {}", name_of(o.activations));
+  if (o.head_lr > 0) o.run.fingerprint += fmt::format(" --head-lr {}", o.head_lr);
+  HeadRate head;
+  if (o.head_lr > 0) head = {model.head_modules(), o.head_lr / o.run.lr};
   const StoreActivations storage(o.activations);
   const double consistency = method->consistency();
   const BatchLoss loss = [&](Model& m, const Batch& batch) { return task->loss(m, batch); };
   const Predict both = [&](Model& m, const Batch& batch) { return task->predict(m, batch); };
   const TrainResult result =
-      train(model, parameter_groups(parameters, *method, o.run.weight_decay), examples,
+      train(model, parameter_groups(parameters, *method, o.run.weight_decay, head), examples,
             consistency > 0 ? with_consistency(both, consistency) : loss, o.run, method.get(),
             [&](std::span<const Example* const> chosen, uint64_t number) {
               return task->batch(chosen, number);
@@ -335,5 +343,8 @@ int main(int argc, char** argv) {
   add_dtype_option(app, o.dtype);
   add_device_option(app, o.device);
   add_train_options(app, o.run);
+  app.add_option("--head-lr", o.head_lr, "peak learning rate of the task's head; 0: that of --lr")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
   return run_tool(app, argc, argv, [&] { finetune(app, o); });
 }

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "peft/adapter_files.h"
 #include "tests/oracle.h"
@@ -136,6 +137,29 @@ TEST_CASE("lora+: B has a learning rate of its own") {
     for (const auto& [name, p] : g.params)
       CHECK(g.lr_scale == (name.find("lora_B") != std::string::npos ? 16.0 : 1.0));
   }
+}
+
+TEST_CASE("parameter_groups: the head has a learning rate of its own") {
+  LoadOptions load;
+  load.task = Task::classification;
+  load.labels = 3;
+  LoadedModel base = load_model("tests/vectors/models/bert-classification", load);
+  const auto method =
+      test::method_of("lora", R"({"target_modules": ["query"], "loraplus_lr_ratio": 16})");
+  method->attach(*base.model, 0);
+  const HeadRate head{base.model->head_modules(), 0.5};
+  std::set<std::string> of_head;
+  for (const ParamGroup& g :
+       parameter_groups(select_parameters(*base.model, *method), *method, 0.01, head))
+    for (const auto& [name, p] : g.params) {
+      CAPTURE(name);
+      const bool is_b = name.find("lora_B") != std::string::npos;
+      CHECK(g.weight_decay == (p.shape().rank() == 2 ? 0.01 : 0.0));
+      const bool added = name.find("lora_") != std::string::npos;
+      CHECK(g.lr_scale == (!added ? 0.5 : is_b ? 16.0 : 1.0));
+      if (!added) of_head.insert(name);
+    }
+  CHECK(of_head == std::set<std::string>{"classifier.bias", "classifier.weight"});
 }
 
 TEST_CASE("adapter_config.json: an unknown key is named with the nearest known") {

@@ -228,6 +228,8 @@ TEST_CASE("finetune: bad input is named") {
         "dev.tsv:2: the label 'maybe' does not stand in the training data");
   test::write_file(dir / "dev.jsonl", test::text_data(3));
   fails(finetune(dir, "c", "--dev " + (dir / "dev.jsonl").string()), 1, "are of different kinds");
+  test::write_file(dir / "text.jsonl", test::text_data(3));
+  fails(finetune(dir, "c", "--head-lr 0.1", "text.jsonl"), 1, "--head-lr: this task has no head");
   const auto with_data = [&](const std::string& text, const std::string& words) {
     test::write_file(dir / "bad.tsv", text);
     fails(finetune(dir, "c", "", "bad.tsv"), 1, words);
@@ -237,6 +239,18 @@ TEST_CASE("finetune: bad input is named") {
   with_data("yes\tabc\nyes\tabd\n", "only the label 'yes' occurs");
   with_data("yes\tabc\nno\t" + std::string(70, 'x') + std::string("\n"),
             "bad.tsv:2: the example has");
+}
+
+TEST_CASE("finetune: the head learns at --head-lr") {
+  const test::TempDir dir;
+  make_bert_task(dir);
+  const auto adapter = [&](const std::string& name, const std::string& rates) {
+    REQUIRE(run(dir, finetune(dir, name, "--max-steps 4 " + rates)).code == 0);
+    return test::read_file(dir / name / "adapter" / "adapter_model.safetensors");
+  };
+  const std::string shared = adapter("shared", "--lr 2e-2");
+  CHECK(shared == adapter("same", "--lr 2e-2 --head-lr 2e-2"));
+  CHECK(shared != adapter("own", "--lr 2e-2 --head-lr 1e-3"));
 }
 
 TEST_CASE("finetune: a model folder that is not whole is named") {
