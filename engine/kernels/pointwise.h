@@ -27,9 +27,10 @@ struct GeluTanh {
   }
   template <class A>
   [[gnu::always_inline]] static constexpr A df(A x) {
-    const A u2 = twice_u(x);
-    return math::sigmoid(u2) + x * math::sigmoid(u2) * math::sigmoid(-u2) * A(1.5957691216057308) *
-                                   (A(1) + A(0.134145) * x * x);
+    // sigmoid(2 u) and its derivative by one exponential that cannot overflow.
+    const A u2 = twice_u(x), e = math::exp(-math::abs(u2)), r = A(1) / (A(1) + e);
+    return (u2 < A(0) ? e * r : r) +
+           x * e * r * r * A(1.5957691216057308) * (A(1) + A(0.134145) * x * x);
   }
   template <class A>
   [[gnu::always_inline]] static constexpr A twice_u(A x) {
