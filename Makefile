@@ -247,7 +247,7 @@ $(BUILD)/no_cuda.args: $(LIB_OBJ) $(call obj,$(TOOL_SRC) $(TOOL_LIB))
 define kernel_rule
 $(BUILD)/obj/$(1)/%.o: %.cc
 	@mkdir -p $$(@D)
-	$$(CXX) $$(CPPFLAGS) $$(CXXFLAGS) $$(FLAGS_$(1)) -O3 -c $$< -o $$@
+	$$(CXX) $$(CPPFLAGS) $$(CXXFLAGS) $$(FLAGS_$(1)) $(if $(SANITIZE),,-O3) -c $$< -o $$@
 endef
 $(foreach isa,$(ISAS),$(eval $(call kernel_rule,$(isa))))
 
