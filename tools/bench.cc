@@ -2,35 +2,26 @@
 // prints JSON lines, with the fields of the peers'.
 #include <CLI/CLI.hpp>
 
-#include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "autograd/ops.h"
-#include "cuda/device.h"
-#include "engine/gemm.h"
 #include "engine/parallel.h"
 #include "engine/rng.h"
 #include "nn/generate.h"
 #include "nn/load.h"
-#include "peft/method.h"
 #include "quant/linear.h"
 #include "quant/quantized_weight.h"
 #include "tools/bench/clock.h"
 #include "tools/bench/device.h"
+#include "tools/bench/step.h"
 #include "tools/bench/tokenize.h"
 #include "tools/plan/shapes.h"
 #include "tools/train/cli.h"
-#include "tools/train/method_options.h"
 #include "tools/train/quant_options.h"
-#include "tools/train/run_model.h"
 
 using namespace lk;
 
 namespace {
-
-const Clock::time_point kStart = Clock::now();
 
 // What reading memory with all threads reaches on this machine, in GB/s.
 double read_ceiling() {
@@ -58,14 +49,10 @@ double read_ceiling() {
   return best;
 }
 
-struct Options {
-  std::string model = "gpt2-small", method = "lora", optimizer = "adamw";
-  MethodFlags method_flags;
-  int64_t batch = 4, seq = 256, steps = 5, warm_up = 2, prompt = 64, new_tokens = 128, ceiling = 0;
+struct Generation {
+  std::string model = "gpt2-small";
+  int64_t prompt = 64, new_tokens = 128;
   DType dtype = DType::f32;
-  Device device = Device::cpu;
-  bool checkpointing = false;
-  ActivationStorage activations = ActivationStorage::compute;
   QuantOptions quant;
 };
 
@@ -79,114 +66,7 @@ int64_t weight_bytes(Model& model) {
   return total;
 }
 
-void bench_step(Options o) {
-  if (o.ceiling == 0) o.ceiling = o.device == Device::cuda ? 8192 : 2048;
-  const Config config = named_shape(o.model);
-  const Task task = task_of(config);
-  require_device(o.device);
-  const auto quantizer = make_quantizer(o.quant, config);
-  const auto model = make_model(config, task, o.dtype, 0, quantizer.get());
-  model->gradient_checkpointing = o.checkpointing;
-  const StoreActivations storage(o.activations);
-  const MethodInfo& info = find_method(o.method);
-  const auto method = info.make(method_settings(info, "", o.method_flags));
-  method->attach(*model, 0);
-  move_parameters(*model, method.get(), o.device);
-  std::vector<ParamGroup> groups(1);
-  int64_t trained = 0;
-  const int64_t total = parameter_count(*model, method.get());
-  for (Parameter* p : select_parameters(*model, *method)) {
-    groups[0].params.emplace_back(p->name, p->var);
-    trained += p->shape.numel();
-  }
-  groups[0].weight_decay = 0.01;
-  OptimizerConfig update_by;
-  update_by.name = o.optimizer;
-  update_by.page_file = "bench-optimizer.pages";
-  const auto optimizer = make_optimizer(update_by, groups);
-  Random random(1);
-  std::vector<Example> examples(static_cast<size_t>(o.batch));
-  for (Example& e : examples) {
-    for (int64_t t = 0; t < o.seq; ++t)
-      e.ids.push_back(5 + static_cast<int32_t>(
-                              random.below(static_cast<uint32_t>(model->info().vocab_size - 5))));
-    e.labels.assign(e.ids.begin() + 1, e.ids.end());
-    e.labels.push_back(-100);
-    if (task == Task::classification) {
-      e.labels.assign(e.ids.size(), -100);
-      e.class_label = static_cast<int32_t>(random.below(2));
-    }
-  }
-  std::vector<const Example*> pointers;
-  for (const Example& e : examples) pointers.push_back(&e);
-  const Batch batch = make_batch(pointers);
-  model->training = true;
-  const double startup = since(kStart);
-  std::vector<double> whole, forward, back, update;
-  double loss = 0, flops = 0, first = 0;
-  for (int64_t i = 0; i < o.steps + o.warm_up; ++i) {
-    const double flops_before = gemm_counters().flops;
-    const auto t0 = Clock::now();
-    const Var sum =
-        task == Task::classification ? class_loss(*model, batch) : language_loss(*model, batch);
-    finish(o.device);
-    const double t1 = since(t0);
-    backward(scale(sum, 1.0f / static_cast<float>(batch.labelled)));
-    finish(o.device);
-    const double t2 = since(t0);
-    optimizer->step(1e-4);
-    optimizer->zero_grad();
-    finish(o.device);
-    const double t3 = since(t0);
-    flops = gemm_counters().flops - flops_before;
-    loss = sum.value().item() / static_cast<double>(batch.labelled);
-    if (i == 0) first = since(kStart);
-    if (i < o.warm_up) continue;
-    whole.push_back(t3 * 1e3);
-    forward.push_back(t1 * 1e3);
-    back.push_back((t2 - t1) * 1e3);
-    update.push_back((t3 - t2) * 1e3);
-  }
-  // Useful matrix flops: all products of the step (library) and attention's: 2 forward, 5 backward,
-  // each 2 T^2 d per document and layer, half of it under a causal mask.
-  const ModelInfo& m = model->info();
-  flops += static_cast<double>(o.batch * m.layers * o.seq * o.seq * m.heads * m.head_dim) * 2 * 7 *
-           (m.causal ? 0.5 : 1.0);
-  const double peak = static_cast<double>(peak_rss_bytes()) / 1048576.0;
-  const double ceiling = gemm_ceiling(o.dtype, o.device, o.ceiling), step_ms = median(whole);
-  nlohmann::ordered_json out{{"who", "lorikeet"},
-                             {"model", o.model},
-                             {"method", o.method},
-                             {"batch", o.batch},
-                             {"seq", o.seq},
-                             {"dtype", name_of(o.dtype)},
-                             {"device", name_of(o.device)},
-                             {"quant", o.quant.type},
-                             {"checkpointing", o.checkpointing},
-                             {"activations", name_of(o.activations)},
-                             {"optimizer", o.optimizer},
-                             {"trainable_params", trained},
-                             {"total_params", total},
-                             {"step_ms", step_ms},
-                             {"step_ms_min", *std::min_element(whole.begin(), whole.end())},
-                             {"step_ms_max", *std::max_element(whole.begin(), whole.end())},
-                             {"forward_ms", median(forward)},
-                             {"backward_ms", median(back)},
-                             {"optimizer_ms", median(update)},
-                             {"tokens_per_s", static_cast<double>(o.batch * o.seq) / step_ms * 1e3},
-                             {"peak_rss_mb", std::llround(peak)},
-                             {"peak_device_mb", memory_stats(Device::cuda).total_peak >> 20},
-                             {"startup_s", startup},
-                             {"first_step_done_s", first},
-                             {"gemm_ceiling_gflops", ceiling},
-                             {"mfu", flops / (step_ms * 1e-3) / 1e9 / ceiling},
-                             {"loss", loss},
-                             {"threads", max_threads()}};
-  if (o.device == Device::cuda) out["device_name"] = device_name(Cuda{});
-  fmt::print("{}\n", out.dump());
-}
-
-void bench_generate(const Options& o) {
+void bench_generate(const Generation& o) {
   const Config config = named_shape(o.model);
   const auto quantizer = make_quantizer(o.quant, config);
   const auto model = make_model(config, Task::causal_lm, o.dtype, 0, quantizer.get());
@@ -268,44 +148,28 @@ void bench_quant() {
 
 int main(int argc, char** argv) {
   CLI::App app("bench: time a training step, generation, attention or kernels; prints JSON lines");
-  Options o;
   app.require_subcommand(1);
+  StepBench step_options;
   CLI::App* step =
       app.add_subcommand("step", "one training step; median of --steps after --warm-up");
+  add_step_options(*step, step_options);
+  Generation generation;
   CLI::App* gen =
       app.add_subcommand("generate", "greedy generation with a cache, one prompt; best of three");
-  for (CLI::App* sub : {step, gen}) {
-    sub->add_option("--model", o.model, "")
-        ->capture_default_str()
-        ->check(CLI::IsMember(shape_names()));
-    add_dtype_option(*sub, o.dtype);
-    add_quant_options(*sub, o.quant);
-  }
+  gen->add_option("--model", generation.model, "")
+      ->capture_default_str()
+      ->check(CLI::IsMember(shape_names()));
+  add_dtype_option(*gen, generation.dtype);
+  add_quant_options(*gen, generation.quant);
+  gen->add_option("--prompt", generation.prompt, "tokens")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  gen->add_option("--new", generation.new_tokens, "tokens")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
   CLI::App* quant = app.add_subcommand(
       "quant",
       "NF4 with double quantization of a 4096 x 4096 matrix: quantise, dequantise, linear");
-  add_device_option(*step, o.device);
-  step->add_option("--method", o.method, "a method of the registry")->capture_default_str();
-  step->add_option("--batch", o.batch, "")->capture_default_str()->check(CLI::PositiveNumber);
-  step->add_option("--seq", o.seq, "tokens of each example")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
-  step->add_option("--steps", o.steps, "")->capture_default_str()->check(CLI::PositiveNumber);
-  step->add_option("--warm-up", o.warm_up, "steps before those that count")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
-  add_method_options(*step->add_option_group("methods", "options of the methods"), o.method_flags);
-  step->add_flag("--checkpointing", o.checkpointing, "gradient checkpointing");
-  add_activations_option(*step, o.activations);
-  step->add_option("--optimizer", o.optimizer,
-                   "what updates the weights; paged: states in a file in this folder, whose name "
-                   "is gone at once")
-      ->capture_default_str()
-      ->check(CLI::IsMember(known_optimizers()));
-  const char* order = "order of the square product whose rate is the ceiling";
-  step->add_option("--ceiling", o.ceiling, std::string(order) + "; 0: 8192 on CUDA, else 2048")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
   AttentionBench attention;
   CLI::App* attend = app.add_subcommand("attention", "attention forward and backward, in TFLOP/s");
   add_device_option(*attend, attention.device);
@@ -321,7 +185,7 @@ int main(int argc, char** argv) {
   std::string only;
   CLI::App* device = app.add_subcommand(
       "device", "what the CUDA device reaches: products of f32 and bf16, a copy in its memory");
-  device->add_option("--ceiling", product, order)
+  device->add_option("--ceiling", product, "order of the square product whose rate is the ceiling")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
   CLI::App* kernels = app.add_subcommand(
@@ -331,12 +195,6 @@ int main(int argc, char** argv) {
     sub->add_option("--megabytes", megabytes, "moved by each kernel and copy; 0: a few")
         ->capture_default_str()
         ->check(CLI::NonNegativeNumber);
-  gen->add_option("--prompt", o.prompt, "tokens")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
-  gen->add_option("--new", o.new_tokens, "tokens")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
   std::string tokenizer, text;
   CLI::App* tokenize = app.add_subcommand("tokenize", "the lines of a text on one thread, once");
   tokenize->add_option("--tokenizer", tokenizer, "tokenizer.json or a folder")->required();
@@ -350,6 +208,7 @@ int main(int argc, char** argv) {
       for (const auto& line : bench_kernels(only, megabytes << 20)) fmt::print("{}\n", line.dump());
       return;
     }
-    step->parsed() ? bench_step(o) : bench_generate(o);
+    if (step->parsed()) return fmt::print("{}\n", bench_step(step_options).dump());
+    bench_generate(generation);
   });
 }
