@@ -30,8 +30,8 @@ struct Trained {
   int64_t trained = 0, total = 0;
 };
 
-struct Milliseconds {
-  double forward, backward, update;
+struct Step {  // times in ms
+  double forward, backward, update, loss;
   double whole() const { return forward + backward + update; }
 };
 
@@ -52,8 +52,8 @@ Trained make_trained(const StepBench& o, const Config& config, const WeightFacto
   t.model = make_model(config, task_of(config), o.dtype, 0, weights);
   t.model->gradient_checkpointing = o.checkpointing;
   if (!frozen) {
-    t.method =
-        find_method(o.method).make(method_settings(find_method(o.method), "", o.method_flags));
+    const MethodInfo& info = find_method(o.method);
+    t.method = info.make(method_settings(info, "", o.method_flags));
     t.method->attach(*t.model, 0);
   }
   move_parameters(*t.model, t.method.get(), o.device);
@@ -91,7 +91,7 @@ Batch random_batch(const StepBench& o, const Model& model) {
   return make_batch(pointers);
 }
 
-Milliseconds take_step(Trained& t, const Batch& batch, Device device, double& loss) {
+Step take_step(Trained& t, const Batch& batch, Device device) {
   const auto start = Clock::now();
   const Var sum = t.model->info().task == Task::classification ? class_loss(*t.model, batch)
                                                                : language_loss(*t.model, batch);
@@ -103,15 +103,16 @@ Milliseconds take_step(Trained& t, const Batch& batch, Device device, double& lo
   t.optimizer->step(1e-4);
   t.optimizer->zero_grad();
   finish(device);
-  loss = sum.value().item() / static_cast<double>(batch.labelled);
-  return {forward * 1e3, (both - forward) * 1e3, (since(start) - both) * 1e3};
+  const double all = since(start);
+  return {forward * 1e3, (both - forward) * 1e3, (all - both) * 1e3,
+          sum.value().item() / static_cast<double>(batch.labelled)};
 }
 
 // Of all steps, what `of` says.
 template <class F>
-std::vector<double> each(const std::vector<Milliseconds>& steps, F of) {
+std::vector<double> each(const std::vector<Step>& steps, F of) {
   std::vector<double> out;
-  for (const Milliseconds& step : steps) out.push_back(of(step));
+  for (const Step& step : steps) out.push_back(of(step));
   return out;
 }
 
@@ -164,17 +165,17 @@ nlohmann::ordered_json bench_step(const StepBench& o) {
   const Batch batch = random_batch(o, *with.model);
   const double startup = since(kStart);
 
-  std::vector<Milliseconds> steps, frozen;
-  double loss = 0, flops = 0, first = 0, unused = 0;
+  std::vector<Step> steps, frozen;
+  double flops = 0, first = 0;
   for (int64_t i = 0; i < o.steps + o.warm_up; ++i) {
     const double flops_before = gemm_counters().flops;
-    const Milliseconds step = take_step(with, batch, o.device, loss);
+    const Step step = take_step(with, batch, o.device);
     flops = gemm_counters().flops - flops_before;
     if (i == 0) first = since(kStart);
     const bool counts = i >= o.warm_up;
     if (counts) steps.push_back(step);
     if (!without) continue;
-    const Milliseconds other = take_step(*without, batch, o.device, unused);
+    const Step other = take_step(*without, batch, o.device);
     if (counts) frozen.push_back(other);
   }
   // Useful matrix flops: all products of the step (library) and attention's: 2 forward, 5 backward,
@@ -187,7 +188,7 @@ nlohmann::ordered_json bench_step(const StepBench& o) {
                                       o.ceiling > 0              ? o.ceiling
                                       : o.device == Device::cuda ? 8192
                                                                  : 2048);
-  const std::vector<double> whole = each(steps, [](const Milliseconds& s) { return s.whole(); });
+  const std::vector<double> whole = each(steps, [](const Step& s) { return s.whole(); });
   const double step_ms = median(whole);
   nlohmann::ordered_json out{
       {"who", "lorikeet"},
@@ -206,9 +207,9 @@ nlohmann::ordered_json bench_step(const StepBench& o) {
       {"step_ms", step_ms},
       {"step_ms_min", *std::min_element(whole.begin(), whole.end())},
       {"step_ms_max", *std::max_element(whole.begin(), whole.end())},
-      {"forward_ms", median(each(steps, [](const Milliseconds& s) { return s.forward; }))},
-      {"backward_ms", median(each(steps, [](const Milliseconds& s) { return s.backward; }))},
-      {"optimizer_ms", median(each(steps, [](const Milliseconds& s) { return s.update; }))},
+      {"forward_ms", median(each(steps, [](const Step& s) { return s.forward; }))},
+      {"backward_ms", median(each(steps, [](const Step& s) { return s.backward; }))},
+      {"optimizer_ms", median(each(steps, [](const Step& s) { return s.update; }))},
       {"tokens_per_s", static_cast<double>(o.batch * o.seq) / step_ms * 1e3},
       {"peak_rss_mb", std::llround(peak)},
       {"peak_device_mb", memory_stats(Device::cuda).total_peak >> 20},
@@ -216,13 +217,13 @@ nlohmann::ordered_json bench_step(const StepBench& o) {
       {"first_step_done_s", first},
       {"gemm_ceiling_gflops", ceiling},
       {"mfu", flops / (step_ms * 1e-3) / 1e9 / ceiling},
-      {"loss", loss},
+      {"loss", steps.back().loss},
       {"threads", max_threads()}};
   if (without) {
     std::vector<double> ratios;
     for (size_t i = 0; i < steps.size(); ++i)
       ratios.push_back(steps[i].whole() / frozen[i].whole() - 1);
-    out["frozen_ms"] = median(each(frozen, [](const Milliseconds& s) { return s.whole(); }));
+    out["frozen_ms"] = median(each(frozen, [](const Step& s) { return s.whole(); }));
     out["over_frozen"] = median(ratios);
   }
   if (o.device == Device::cuda) out["device_name"] = device_name(Cuda{});
