@@ -146,24 +146,46 @@ double gradient_error(Model& model, const Packed& batch,
   for (Parameter* p : parameters) p->var.set_grad({});
   backward(loss_of(model, batch));
   const NoGrad no_grad;
+  Random random(17);
   double worst = 0;
   for (Parameter* p : parameters) {
     const Tensor g = p->var.grad();
     if (!g.defined()) return std::numeric_limits<double>::infinity();
+    const auto n = static_cast<size_t>(g.numel());
+    double* const value = p->var.value().data<double>();
+    const std::vector<double> at(value, value + n);
+    const auto loss_beside = [&](const std::vector<double>& direction, double step) {
+      for (size_t i = 0; i < n; ++i) value[i] = at[i] + step * direction[i];
+      return loss_of(model, batch).value().item();
+    };
     double largest = 1e-6, error = 0;
-    for (int64_t i = 0; i < g.numel(); ++i) {
-      double& x = p->var.value().data<double>()[i];
-      const double at = x, step = 1e-5;
-      x = at + step;
-      const double up = loss_of(model, batch).value().item();
-      x = at - step;
-      const double down = loss_of(model, batch).value().item();
-      x = at;
-      const double difference = std::abs((up - down) / (2 * step) - g.item(i));
-      if (!std::isfinite(difference)) return std::numeric_limits<double>::infinity();
-      error = std::max(error, difference);
-      largest = std::max(largest, std::abs(g.item(i)));
+    for (size_t i = 0; i < n; ++i)
+      largest = std::max(largest, std::abs(g.item(static_cast<int64_t>(i))));
+    const auto compare_along = [&](const std::vector<double>& direction) {
+      const double step = 5e-6;
+      const double slope =
+          (loss_beside(direction, step) - loss_beside(direction, -step)) / (2 * step);
+      double expected = 0;
+      for (size_t i = 0; i < n; ++i) expected += g.item(static_cast<int64_t>(i)) * direction[i];
+      const double difference = std::abs(slope - expected);
+      error = std::isfinite(difference) ? std::max(error, difference)
+                                        : std::numeric_limits<double>::infinity();
+    };
+    constexpr size_t kDirections = 4;
+    std::vector<double> direction(n, 0.0);
+    if (n <= kDirections) {
+      for (size_t i = 0; i < n; ++i) {
+        direction[i] = 1;
+        compare_along(direction);
+        direction[i] = 0;
+      }
+    } else {
+      for (size_t d = 0; d < kDirections; ++d) {
+        for (double& x : direction) x = random.uniform() < 0.5 ? -1 : 1;
+        compare_along(direction);
+      }
     }
+    std::copy(at.begin(), at.end(), value);
     worst = std::max(worst, error / largest);
   }
   return worst;

@@ -45,8 +45,9 @@ Tensor hidden_of(Model& model, const Packed& batch, Packing* moved = nullptr);
 Documents greedy_ids(Model& model, const Documents& prompts, int64_t n);
 Tensor random_tensor(const Shape& shape, DType dtype, uint64_t seed, double std = 1.0);
 
-// The gradient of loss_of against central differences, every element of every parameter (f64).
-// Returns the largest error over the largest gradient.
+// The gradient of loss_of against central differences (f64): of each element of a small parameter,
+// of a larger one along four directions of random signs, where a wrong element counts as much as it
+// would alone. Returns the largest error over the largest gradient of its parameter.
 double gradient_error(Model& model, const Packed& batch, const std::vector<Parameter*>& parameters);
 
 // All tensors' bytes are the same.
