@@ -30,6 +30,7 @@ int main(int argc, char** argv) {
   search.lr = [1e-3, 1e-2]  # each is tried, the best is taken and stands in the table
   [search]               # what holds where they are tried, for the first seed
   dev = "dev.tsv"        # not what the table reports
+  metric = "perplexity of the answers"  # what decides; else the main one
   max-steps = 100        # quicker than the runs' own, but prefers higher rates
   [[run]]                # nothing trains: bin/evaluate; shots come from train
   name = "16 examples in the prompt"
@@ -87,6 +88,7 @@ int main(int argc, char** argv) {
       fmt::print("search:\n");
       ComparePlan search = plan;
       search.runs = plan.search;
+      search.metrics = {plan.search_metric};
       choose(plan, execute(search, output));
       fmt::print("runs:\n");
     }

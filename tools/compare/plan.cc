@@ -211,6 +211,8 @@ ComparePlan read_plan(const std::filesystem::path& file, const std::vector<std::
   if (const toml::table* search = root["search"].as_table())
     read_options(searching, *search, where + ": [search]");
   for (const std::string& change : changes) apply_change(common, searching, change);
+  plan.search_metric = plan.metrics[0];
+  if (const auto metric = searching.extract("metric")) plan.search_metric = metric.mapped();
 
   const toml::array* runs = root["run"].as_array();
   require(runs && !runs->empty(), "{}: there is no [[run]]", where);

@@ -18,7 +18,7 @@
 //
 //   [search]                                # what holds where they are tried, for the first seed
 //   dev = "dev.tsv"                         # not what the table reports
-//   max-steps = 100
+//   metric = "perplexity of the answers"    # which choice is the best; else by the main one
 //
 //   [[run]]                                 # nothing trains: bin/evaluate, with its options
 //   name = "16 examples in the prompt"
@@ -48,6 +48,7 @@ std::string label_of(const Run& run);
 struct ComparePlan {
   std::string title, description;
   std::vector<std::string> metrics = {};  // the main one first
+  std::string search_metric = {};         // what the search chooses by
   std::vector<Run> search = {};           // tried first: the best choice of a row becomes its runs'
   std::vector<Run> runs = {};             // seeds of a row follow one another
   int jobs = 1;                           // runs at a time

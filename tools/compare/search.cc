@@ -14,7 +14,7 @@ bool lower_is_better(const std::string& metric) {
 }  // namespace
 
 void choose(ComparePlan& plan, const std::vector<Outcome>& outcomes) {
-  const std::string& metric = plan.metrics[0];
+  const std::string& metric = plan.search_metric;
   const double sign = lower_is_better(metric) ? -1 : 1;
   for (size_t begin = 0, end = 0; begin < outcomes.size(); begin = end) {
     const std::string& row = outcomes[begin].run->name;

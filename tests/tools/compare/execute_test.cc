@@ -75,13 +75,14 @@ TEST_CASE("compare: runs side by side give what runs one by one give, in the pla
 TEST_CASE("compare: a search runs first, and what it chose stands in the table") {
   const test::TempDir dir;
   make_plan(dir, "[[run]]\nname = \"best\"\nmethod = \"lora\"\nsearch.rank = [100000, 2]\n" +
-                     ("[search]\ndev = \"" + at(dir, "train.tsv")) + "\"\nmax-steps = 2\n");
+                     ("[search]\ndev = \"" + at(dir, "train.tsv")) +
+                     "\"\nmax-steps = 2\nmetric = \"macro F1\"\n");
   for (const char* again : {"", " (was done)"}) {
     const Outcome o = compare(dir, "out");
     CAPTURE(o.text);
     CHECK(o.code == 0);
     CHECK(o.says("[1/2] best (rank 100000), seed 0: failed: "));
-    CHECK(o.says("[2/2] best (rank 2), seed 0: accuracy"));
+    CHECK(o.says("[2/2] best (rank 2), seed 0: macro F1"));
     CHECK(o.says("[6/6] best (rank 2), seed 1: accuracy"));
     CHECK(o.says("| best (rank 2) |"));
     CHECK(o.says(again));

@@ -156,6 +156,19 @@ name = "b"
     choose(plan, tried);
     CHECK(label_of(plan.runs[0]) == "a (lr 1)");
   }
+  // [search] may choose by another score than the main one; that is no option of the runs.
+  ComparePlan plan = plan_of(dir, "metric = \"BLEU\"\n" + rows);
+  CHECK(plan.search_metric == "BLEU");
+  plan = read_plan(dir / "plan.toml", {"search.metric=perplexity of the answers"});
+  CHECK(plan.search[0].arguments ==
+        std::vector<std::string>{"--dev=dev.tsv", "--seed=0", "--lr=1"});
+  std::vector<Outcome> tried(3);
+  for (size_t i = 0; i < 3; ++i) {
+    tried[i].run = &plan.search[i];
+    tried[i].record.after["perplexity of the answers"] = 9.0 - static_cast<double>(i);
+  }
+  choose(plan, tried);
+  CHECK(label_of(plan.runs[0]) == "a (lr 3)");
 }
 
 TEST_CASE("compare: rows where nothing trains take what holds for them too") {
