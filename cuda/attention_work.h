@@ -64,9 +64,8 @@ class AttentionWork {
   // origin: of a bias, or null.
   AttentionWork(Cuda cuda, const AttentionShape& s, const int32_t* offsets, const int32_t* origin)
       : tiles_(list(s, offsets, origin)), device_(cuda, static_cast<int64_t>(tiles_.size()) + 1) {
-    check_cuda(cudaMemcpyAsync(device_.data(), tiles_.data(), tiles_.size() * sizeof(AttentionTile),
-                               cudaMemcpyHostToDevice, cuda.stream),
-               "the tiles of an attention");
+    if (!tiles_.empty())
+      copy(cuda, device_.data(), tiles_.data(), tiles_.size() * sizeof(AttentionTile));
   }
   unsigned count() const { return static_cast<unsigned>(tiles_.size()); }
   const AttentionTile* tiles() const { return device_.data(); }

@@ -2,6 +2,7 @@
 // next tensor. Counting: engine/memory.h.
 #include "cuda/device.h"
 
+#include "cuda/graph.h"
 #include "cuda/launch.h"
 #include "cuda/staging.h"
 #include "engine/device.h"
@@ -56,6 +57,7 @@ bool is_host(const void* data) {
 }  // namespace
 
 void* allocate(Cuda cuda, size_t bytes) {
+  if (DeviceGraph* graph = recorded_graph()) return graph->memory->take(bytes);
   void* data = nullptr;
   const cudaError_t error = cudaMallocAsync(&data, bytes > 0 ? bytes : 1, cuda.stream);
   if (error == cudaErrorMemoryAllocation) {
@@ -66,10 +68,21 @@ void* allocate(Cuda cuda, size_t bytes) {
   return data;
 }
 
-void deallocate(Cuda cuda, void* data) noexcept { cudaFreeAsync(data, cuda.stream); }
+void deallocate(Cuda cuda, void* data) noexcept {
+  if (give_to_graph(data)) return;
+  if (DeviceGraph* graph = recorded_graph())
+    graph->freed.push_back(data);
+  else
+    cudaFreeAsync(data, cuda.stream);
+}
 
 void copy(Cuda cuda, void* to, const void* from, size_t bytes) {
-  if (const bool up = is_host(from); up != is_host(to))
+  const bool up = is_host(from), down = is_host(to);
+  if (DeviceGraph* graph = recorded_graph(); graph && up != down) {
+    if (up) return record_upload(*graph, cuda, to, from, bytes);
+    return outside_graph(cuda, [&] { copy(cuda, to, from, bytes); });
+  }
+  if (up != down)
     if (up ? staging().upload(cuda, to, from, bytes) : staging().download(cuda, to, from, bytes))
       return;
   // From pageable host memory the runtime returns when it has been read, into it when it is there.
@@ -94,6 +107,12 @@ std::string device_name(Cuda) {
   return properties.name;
 }
 
-void synchronize(Cuda cuda) { check_cuda(cudaStreamSynchronize(cuda.stream), "earlier kernels"); }
+void synchronize(Cuda cuda) {
+  const auto wait = [&] { check_cuda(cudaStreamSynchronize(cuda.stream), "earlier kernels"); };
+  if (recorded_graph())
+    outside_graph(cuda, wait);
+  else
+    wait();
+}
 
 }  // namespace lk

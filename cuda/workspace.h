@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cuda/launch.h"
+#include "engine/device.h"
 
 namespace lk {
 
@@ -9,11 +10,11 @@ template <class T>
 class Workspace {
  public:
   Workspace(Cuda cuda, int64_t count) : cuda_(cuda) {
-    check_cuda(cudaMallocAsync(reinterpret_cast<void**>(&data_),
-                               static_cast<size_t>(count) * sizeof(T), cuda.stream),
-               "memory for a kernel's partial results");
+    const size_t bytes = static_cast<size_t>(count) * sizeof(T);
+    data_ = static_cast<T*>(allocate(cuda, bytes));
+    require(data_, "CUDA: {} bytes for a kernel's partial results could not be had", bytes);
   }
-  ~Workspace() { cudaFreeAsync(data_, cuda_.stream); }
+  ~Workspace() { deallocate(cuda_, data_); }
   Workspace(const Workspace&) = delete;
   Workspace& operator=(const Workspace&) = delete;
   T* data() const { return data_; }

@@ -141,6 +141,7 @@ std::unique_ptr<Method> attach_method(const Options& o, const MethodInfo& info,
 
 void finetune(CLI::App& app, Options o) {
   require_device(o.device);
+  require(!o.run.cuda_graphs || o.device == Device::cuda, "--cuda-graphs needs --device cuda");
   if (app.count("--method") == 0 && !o.start_from.empty())
     o.method = read_adapter_config(o.start_from).info->name;
   const MethodInfo& info = find_method(o.method);
@@ -236,6 +237,9 @@ void finetune(CLI::App& app, Options o) {
             [&](std::span<const Example* const> chosen, uint64_t number) {
               return task->batch(chosen, number);
             });
+  if (o.run.cuda_graphs)
+    fmt::print(stderr, "CUDA graphs: {} made, {} launched again with new numbers\n",
+               result.graphs.made, result.graphs.updated);
   require(!result.interrupted,
           "interrupted after step {}; go on with the same command and --resume", result.steps);
   fmt::print("trained {} steps in {}, {:.0f} tokens/s, last loss {:.4f}\n", result.steps,
@@ -342,6 +346,8 @@ int main(int argc, char** argv) {
   add_quant_options(app, o.quant);
   add_dtype_option(app, o.dtype);
   add_device_option(app, o.device);
+  app.add_flag("--cuda-graphs", o.run.cuda_graphs,
+               "with --device cuda, launch the kernels of a batch's passes together; same results");
   add_train_options(app, o.run);
   app.add_option("--head-lr", o.head_lr, "peak learning rate of the task's head; 0: that of --lr")
       ->capture_default_str()

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <vector>
 
+#include "cuda/emulator/graphs.h"
 #include "cuda/emulator/include/cublasLt.h"
 #include "cuda/emulator/memory.h"
 
@@ -52,6 +53,38 @@ std::vector<float> rows_of(const void* data, const cublasLtMatrixLayoutOpaque_t&
 }
 
 bool aligned(const void* data, uint64_t to) { return reinterpret_cast<uintptr_t>(data) % to == 0; }
+
+// d = scale * op(a) op(b) + keep * c, and the bias that `product` may ask for.
+struct Product {
+  cublasLtMatmulDescOpaque_t product;
+  cublasLtMatrixLayoutOpaque_t a_layout, b_layout, c_layout, d_layout;
+  const void *a, *b, *c;
+  void* d;
+  float scale, keep;
+};
+
+void multiply(const Product& p) {
+  const bool ta = p.product.a == CUBLAS_OP_T, tb = p.product.b == CUBLAS_OP_T;
+  const std::vector<float> left = rows_of(p.a, p.a_layout, ta),
+                           right = rows_of(p.b, p.b_layout, tb);
+  const size_t m = p.d_layout.rows, n = p.d_layout.cols, k = left.size() / m;
+  std::vector<float> sum(n);
+  for (size_t i = 0; i < m; ++i) {
+    sum.assign(n, 0.0f);
+    for (size_t l = 0; l < k; ++l)
+      for (size_t j = 0; j < n; ++j) sum[j] += left[i * k + l] * right[l * n + j];
+    for (size_t j = 0; j < n; ++j) {
+      float value = p.scale * sum[j];
+      if (p.keep != 0) value += p.keep * read(p.c, p.c_layout.type, j * p.c_layout.leading + i);
+      if (p.product.epilogue == CUBLASLT_EPILOGUE_BIAS)
+        value += read(p.product.bias, p.product.bias_type, i);
+      write(p.d, p.d_layout.type, j * p.d_layout.leading + i, value);
+    }
+  }
+  for (size_t j = 0; j < n; ++j)
+    emu::mark_written(static_cast<char*>(p.d) + j * p.d_layout.leading * p.d_layout.size(),
+                      m * p.d_layout.size());
+}
 
 }  // namespace
 
@@ -153,7 +186,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t product, co
                               cublasLtMatrixLayout_t b_layout, const void* beta, const void* c,
                               cublasLtMatrixLayout_t c_layout, void* d,
                               cublasLtMatrixLayout_t d_layout, const cublasLtMatmulAlgo_t* algo,
-                              void*, size_t, cudaStream_t) {
+                              void*, size_t, cudaStream_t stream) {
   const bool biased = product->epilogue == CUBLASLT_EPILOGUE_BIAS;
   if (!emu::is_device_memory(a, a_layout->bytes()) ||
       !emu::is_device_memory(b, b_layout->bytes()) ||
@@ -164,24 +197,22 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t product, co
   if (!aligned(a, algo->data[0]) || !aligned(b, algo->data[1]) || !aligned(c, algo->data[2]) ||
       !aligned(d, algo->data[3]))
     return CUBLAS_STATUS_EXECUTION_FAILED;
-  const bool ta = product->a == CUBLAS_OP_T, tb = product->b == CUBLAS_OP_T;
-  const std::vector<float> left = rows_of(a, *a_layout, ta), right = rows_of(b, *b_layout, tb);
-  const size_t m = d_layout->rows, n = d_layout->cols, k = left.size() / m;
-  const float scale = *static_cast<const float*>(alpha), keep = *static_cast<const float*>(beta);
-  std::vector<float> sum(n);
-  for (size_t i = 0; i < m; ++i) {
-    sum.assign(n, 0.0f);
-    for (size_t l = 0; l < k; ++l)
-      for (size_t j = 0; j < n; ++j) sum[j] += left[i * k + l] * right[l * n + j];
-    for (size_t j = 0; j < n; ++j) {
-      float value = scale * sum[j];
-      if (keep != 0) value += keep * read(c, c_layout->type, j * c_layout->leading + i);
-      if (biased) value += read(product->bias, product->bias_type, i);
-      write(d, d_layout->type, j * d_layout->leading + i, value);
-    }
-  }
-  for (size_t j = 0; j < n; ++j)
-    emu::mark_written(static_cast<char*>(d) + j * d_layout->leading * d_layout->size(),
-                      m * d_layout->size());
+  const Product all{*product,
+                    *a_layout,
+                    *b_layout,
+                    *c_layout,
+                    *d_layout,
+                    a,
+                    b,
+                    c,
+                    d,
+                    *static_cast<const float*>(alpha),
+                    *static_cast<const float*>(beta)};
+  const auto kept = emu::captured(stream, emu::NodeType::kernel, [=](cudaStream_t) {
+    multiply(all);
+    return cudaSuccess;
+  });
+  if (kept) return *kept == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
+  multiply(all);
   return CUBLAS_STATUS_SUCCESS;
 }

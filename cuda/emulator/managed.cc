@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cuda/emulator/emulator.h"
+#include "cuda/emulator/graphs.h"
 #include "cuda/emulator/memory.h"
 #include "cuda/emulator/scheduler.h"
 
@@ -72,6 +73,7 @@ using namespace emu;
 cudaError_t cudaMallocManaged(void** data, size_t bytes, unsigned flags) {
   if (!data || bytes == 0 || (flags != cudaMemAttachGlobal && flags != cudaMemAttachHost))
     return fail(cudaErrorInvalidValue);
+  if (const cudaError_t error = forbid_unless_relaxed(); error != cudaSuccess) return error;
   *data = device_allocate(bytes, Kind::managed);
   if (!*data) return fail(cudaErrorMemoryAllocation);
   mark_written(*data, bytes);  // the host may write it with nobody watching
@@ -81,8 +83,11 @@ cudaError_t cudaMallocManaged(void** data, size_t bytes, unsigned flags) {
 }
 
 cudaError_t cudaMemPrefetchAsync(const void* data, size_t bytes, cudaMemLocation location,
-                                 unsigned flags, cudaStream_t) {
+                                 unsigned flags, cudaStream_t stream) {
   if (flags != 0) return fail(cudaErrorInvalidValue);
+  if (const cudaError_t error = forbid_in_capture(stream, cudaErrorStreamCaptureUnsupported);
+      error != cudaSuccess)
+    return error;
   if (const cudaError_t problem = problem_of(data, bytes, location); problem != cudaSuccess)
     return fail(problem);
   if (!machine().concurrent_managed) return fail(cudaErrorInvalidDevice);  // the stream's

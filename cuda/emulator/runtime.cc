@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cuda/emulator/emulator.h"
+#include "cuda/emulator/graphs.h"
 #include "cuda/emulator/memory.h"
 #include "cuda/emulator/scheduler.h"
 #include "cuda/emulator/source.h"
@@ -36,8 +37,22 @@ const char* cudaGetErrorName(cudaError_t error) {
       return "cudaErrorInvalidDevice";
     case cudaErrorInvalidResourceHandle:
       return "cudaErrorInvalidResourceHandle";
+    case cudaErrorIllegalState:
+      return "cudaErrorIllegalState";
     case cudaErrorNotSupported:
       return "cudaErrorNotSupported";
+    case cudaErrorStreamCaptureUnsupported:
+      return "cudaErrorStreamCaptureUnsupported";
+    case cudaErrorStreamCaptureInvalidated:
+      return "cudaErrorStreamCaptureInvalidated";
+    case cudaErrorStreamCaptureIsolation:
+      return "cudaErrorStreamCaptureIsolation";
+    case cudaErrorStreamCaptureImplicit:
+      return "cudaErrorStreamCaptureImplicit";
+    case cudaErrorCapturedEvent:
+      return "cudaErrorCapturedEvent";
+    case cudaErrorGraphExecUpdateFailure:
+      return "cudaErrorGraphExecUpdateFailure";
     case cudaErrorIllegalAddress:
       return "cudaErrorIllegalAddress";
     case cudaErrorLaunchFailure:
@@ -61,8 +76,23 @@ const char* cudaGetErrorString(cudaError_t error) {
       return "invalid device ordinal";
     case cudaErrorInvalidResourceHandle:
       return "invalid resource handle";
+    case cudaErrorIllegalState:
+      return "the operation cannot be performed in the present state";
     case cudaErrorNotSupported:
       return "operation not supported";
+    case cudaErrorStreamCaptureUnsupported:
+      return "operation not permitted when stream is capturing";
+    case cudaErrorStreamCaptureInvalidated:
+      return "operation failed due to a previous error during capture";
+    case cudaErrorStreamCaptureIsolation:
+      return "dependency created on uncaptured work in another stream";
+    case cudaErrorStreamCaptureImplicit:
+      return "operation would make the legacy stream depend on a capturing blocking stream";
+    case cudaErrorCapturedEvent:
+      return "operation not permitted on an event last recorded in a capturing stream";
+    case cudaErrorGraphExecUpdateFailure:
+      return "the graph update was not performed because it included changes which violated "
+             "constraints specific to instantiated graph update";
     case cudaErrorIllegalAddress:
       return "an illegal memory access was encountered";
     case cudaErrorLaunchFailure:
@@ -120,28 +150,42 @@ cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
 }
 
 cudaError_t cudaMalloc(void** data, size_t bytes) {
+  if (const cudaError_t error = forbid_unless_relaxed(); error != cudaSuccess) return error;
   *data = bytes == 0 ? nullptr : device_allocate(bytes);
   return bytes == 0 || *data ? cudaSuccess : fail(cudaErrorMemoryAllocation);
 }
 cudaError_t cudaFree(void* data) {
+  if (const cudaError_t error = forbid_unless_relaxed(); error != cudaSuccess) return error;
   return !data || device_free(data) ? cudaSuccess : fail(cudaErrorInvalidValue);
 }
-cudaError_t cudaMallocAsync(void** data, size_t bytes, cudaStream_t) {
-  return cudaMalloc(data, bytes);
+cudaError_t cudaMallocAsync(void** data, size_t bytes, cudaStream_t stream) {
+  if (const cudaError_t error = forbid_in_capture(stream, cudaErrorNotSupported);
+      error != cudaSuccess)
+    return error;
+  *data = bytes == 0 ? nullptr : device_allocate(bytes);
+  return bytes == 0 || *data ? cudaSuccess : fail(cudaErrorMemoryAllocation);
 }
-cudaError_t cudaFreeAsync(void* data, cudaStream_t) {
+cudaError_t cudaFreeAsync(void* data, cudaStream_t stream) {
+  if (const cudaError_t error = forbid_in_capture(stream, cudaErrorNotSupported);
+      error != cudaSuccess)
+    return error;
   // Managed memory is no pool's.
-  return is_managed(data, 1) ? fail(cudaErrorInvalidValue) : cudaFree(data);
+  if (data && (is_managed(data, 1) || !device_free(data))) return fail(cudaErrorInvalidValue);
+  return cudaSuccess;
 }
 cudaError_t cudaMemset(void* data, int value, size_t bytes) {
+  return cudaMemsetAsync(data, value, bytes, nullptr);
+}
+cudaError_t cudaMemsetAsync(void* data, int value, size_t bytes, cudaStream_t stream) {
   if (bytes == 0) return cudaSuccess;
   if (!is_device_memory(data, bytes)) return fail(cudaErrorInvalidValue);
+  if (const auto kept = captured(stream, NodeType::set, [=](cudaStream_t s) {
+        return cudaMemsetAsync(data, value, bytes, s);
+      }))
+    return *kept;
   std::memset(data, value, bytes);
   mark_written(data, bytes);
   return cudaSuccess;
-}
-cudaError_t cudaMemsetAsync(void* data, int value, size_t bytes, cudaStream_t) {
-  return cudaMemset(data, value, bytes);
 }
 
 cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int device) {
@@ -149,6 +193,7 @@ cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int device) {
   return device == 0 ? cudaSuccess : fail(cudaErrorInvalidDevice);
 }
 cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) { return cudaSuccess; }
+cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, size_t) { return cudaSuccess; }
 
 cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute, int value) {
   if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize || value < 0 ||

@@ -14,6 +14,7 @@
 
 #include "cuda/emulator/checker.h"
 #include "cuda/emulator/emulator.h"
+#include "cuda/emulator/graphs.h"
 #include "cuda/emulator/memory.h"
 #include "cuda/emulator/profiler.h"
 
@@ -351,6 +352,20 @@ cudaError_t run_grid(const cudaLaunchConfig_t& config, const void* kernel, void 
     set_error(error);
     return error;
   }
+  // Kept by value, where any argument's alignment will do.
+  const auto* bytes = static_cast<const char*>(arguments);
+  using Line = std::aligned_storage_t<64, 64>;
+  std::vector<Line> kept;
+  if (capturing(config.stream)) {
+    kept.resize((arguments_bytes + sizeof(Line) - 1) / sizeof(Line));
+    std::copy(bytes, bytes + arguments_bytes, reinterpret_cast<char*>(kept.data()));
+  }
+  if (const auto done = captured(config.stream, NodeType::kernel, [=](cudaStream_t stream) mutable {
+        cudaLaunchConfig_t again = config;
+        again.stream = stream;
+        return run_grid(again, kernel, body, kept.data(), arguments_bytes);
+      }))
+    return *done;
   a.grid = {kernel, g, b, config.dynamicSmemBytes, a.blocks_run};
   a.body = body;
   a.arguments = static_cast<char*>(arguments);

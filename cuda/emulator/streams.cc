@@ -12,14 +12,13 @@
 
 #include "cuda/emulator/checker.h"
 #include "cuda/emulator/emulator.h"
+#include "cuda/emulator/graphs.h"
 #include "cuda/emulator/memory.h"
 #include "cuda/emulator/scheduler.h"
 
-struct CUstream_st {
-  unsigned flags = 0;
-};
 struct CUevent_st {
   bool timed = true, recorded = false;
+  bool captured = false;  // recorded while its stream was captured
   cudaStream_t stream = nullptr;
   uint64_t number = 0;  // of the last copy before it
   std::chrono::steady_clock::time_point time;
@@ -148,6 +147,7 @@ Copies copies() {
 using namespace emu;
 
 cudaError_t cudaDeviceSynchronize() {
+  if (const cudaError_t error = forbid_in_any_capture(); error != cudaSuccess) return error;
   land_all([](const Flying&) { return true; });
   return ok_unless_failed();
 }
@@ -155,23 +155,32 @@ cudaError_t cudaDeviceSynchronize() {
 cudaError_t cudaStreamCreate(cudaStream_t* stream) { return cudaStreamCreateWithFlags(stream, 0); }
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
   if (flags & ~cudaStreamNonBlocking) return fail(cudaErrorInvalidValue);
-  *stream = new CUstream_st{flags};
+  *stream = new CUstream_st;
+  (*stream)->flags = flags;
   return cudaSuccess;
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   if (!stream) return fail(cudaErrorInvalidResourceHandle);
   for (Flying& f : state().flying)
     if (f.stream == stream) f.stream = nullptr;
+  forget_capture(stream);
   delete stream;
   return cudaSuccess;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  if (const cudaError_t error = forbid_in_capture(stream, cudaErrorStreamCaptureUnsupported);
+      error != cudaSuccess)
+    return error;
   wait_for(stream);
   return ok_unless_failed();
 }
 // A device would wait; here what comes before the event is done, which hides a host that does not.
-cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t event, unsigned flags) {
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags) {
   if (!event || flags != 0) return fail(cudaErrorInvalidValue);
+  if (event->captured) return event->stream == stream ? cudaSuccess : fail(cudaErrorNotSupported);
+  if (const cudaError_t error = forbid_in_capture(stream, cudaErrorStreamCaptureIsolation);
+      error != cudaSuccess)
+    return error;
   if (event->recorded) wait_for(event->stream, event->number);
   return cudaSuccess;
 }
@@ -190,6 +199,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 }
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   if (!event) return fail(cudaErrorInvalidResourceHandle);
+  event->captured = capturing(stream);
   event->recorded = true;
   event->stream = stream;
   event->number = state().number;
@@ -198,18 +208,21 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   if (!event) return fail(cudaErrorInvalidResourceHandle);
+  if (event->captured) return fail(cudaErrorCapturedEvent);
   if (event->recorded) wait_for(event->stream, event->number);
   return ok_unless_failed();
 }
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
   for (const cudaEvent_t event : {start, end})
     if (!event || !event->timed || !event->recorded) return fail(cudaErrorInvalidResourceHandle);
+  if (start->captured || end->captured) return fail(cudaErrorCapturedEvent);
   *milliseconds = std::chrono::duration<float, std::milli>(end->time - start->time).count();
   return cudaSuccess;
 }
 
 cudaError_t cudaMallocHost(void** data, size_t bytes) {
   if (!data) return fail(cudaErrorInvalidValue);
+  if (const cudaError_t error = forbid_unless_relaxed(); error != cudaSuccess) return error;
   *data = nullptr;
   if (bytes == 0) return cudaSuccess;
   if (!take_host_bytes(bytes)) return fail(cudaErrorMemoryAllocation);
@@ -224,6 +237,7 @@ cudaError_t cudaMallocHost(void** data, size_t bytes) {
 }
 cudaError_t cudaFreeHost(void* data) {
   if (!data) return cudaSuccess;
+  if (const cudaError_t error = forbid_unless_relaxed(); error != cudaSuccess) return error;
   const auto found = state().pinned.find(reinterpret_cast<uintptr_t>(data));
   if (found == state().pinned.end()) return fail(cudaErrorInvalidValue);
   for (const Flying& f : state().flying)
@@ -241,6 +255,9 @@ cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind 
   if (bytes == 0) return cudaSuccess;
   if (const cudaError_t error = problem_of(to, from, bytes, kind); error != cudaSuccess)
     return fail(error);
+  if (const cudaError_t error = forbid_in_capture(nullptr, cudaErrorStreamCaptureUnsupported);
+      error != cudaSuccess)
+    return error;
   wait_for(nullptr);
   settle(nullptr, to, bytes);
   settle(nullptr, from, bytes);
@@ -254,6 +271,10 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
   if (bytes == 0) return cudaSuccess;
   if (const cudaError_t error = problem_of(to, from, bytes, kind); error != cudaSuccess)
     return fail(error);
+  if (const auto kept = captured(stream, NodeType::copy, [=](cudaStream_t s) {
+        return cudaMemcpyAsync(to, from, bytes, kind, s);
+      }))
+    return *kept;
   settle(stream, to, bytes);
   settle(stream, from, bytes);
   State& s = state();
@@ -280,6 +301,10 @@ cudaError_t cudaMemcpy2DAsync(void* to, size_t to_step, const void* from, size_t
                               size_t width, size_t height, cudaMemcpyKind kind,
                               cudaStream_t stream) {
   if (to_step < width || from_step < width) return fail(cudaErrorInvalidValue);
+  if (const auto kept = captured(stream, NodeType::copy, [=](cudaStream_t s) {
+        return cudaMemcpy2DAsync(to, to_step, from, from_step, width, height, kind, s);
+      }))
+    return *kept;
   for (size_t i = 0; i < height; ++i)
     if (const cudaError_t error =
             cudaMemcpyAsync(static_cast<char*>(to) + i * to_step,

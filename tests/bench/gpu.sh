@@ -35,6 +35,7 @@ $run
 EOF
     step="--model $model --batch $batch --seq $seq --dtype bf16 $steps $flags"
     measure "$bench" step --device cuda $step $order
+    measure "$bench" step --device cuda $step $order --cuda-graphs
     peer step $step
     peer step $step --compile
   done

@@ -22,7 +22,7 @@ with open(sys.argv[1]) as file:
     lines = [json.loads(line) for line in file]
 groups = {}  # lines of what was measured alike, in the order of the first ones
 for line in lines:
-    key = tuple(line.get(k) for k in ("bench", "who", "model", "op", "shape", "batch", "seq", "dtype", "compile", "checkpointing"))
+    key = tuple(line.get(k) for k in ("bench", "who", "model", "op", "shape", "batch", "seq", "dtype", "compile", "checkpointing", "cuda_graphs"))
     groups.setdefault(key, []).append(line)
 
 
@@ -35,7 +35,9 @@ def of(bench):
 
 
 def name(line):
-    return "Lorikeet" if line["who"] == "lorikeet" else "torch" + (", compiled" if line.get("compile") else "")
+    if line["who"] == "lorikeet":
+        return "Lorikeet" + (", CUDA graphs" if line.get("cuda_graphs") else "")
+    return "torch" + (", compiled" if line.get("compile") else "")
 
 
 device = of("device")
@@ -55,7 +57,8 @@ print(f"Measured peaks of this device: {median(device, 'gemm_bf16_gflops') / 1e3
 
 print("## A step of LoRA (query and value, rank 8, AdamW), bf16, random weights\n")
 print("mfu: the step's matrix products as they run (those made again by checkpointing too) and attention's, at the measured bf16 peak.\n")
-alone = {(g[0]["model"], g[0]["batch"], g[0]["seq"]): median(g, "tokens_per_s") for g in of("step") if g[0]["who"] == "lorikeet"}
+alone = {(g[0]["model"], g[0]["batch"], g[0]["seq"]): median(g, "tokens_per_s") for g in of("step")
+         if g[0]["who"] == "lorikeet" and not g[0]["cuda_graphs"]}
 rows = []
 for group in of("step"):
     line, rate = group[0], median(group, "tokens_per_s")

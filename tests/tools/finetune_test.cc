@@ -229,6 +229,7 @@ TEST_CASE("finetune: bad input is named") {
   test::write_file(dir / "dev.jsonl", test::text_data(3));
   fails(finetune(dir, "c", "--dev " + (dir / "dev.jsonl").string()), 1, "are of different kinds");
   test::write_file(dir / "text.jsonl", test::text_data(3));
+  fails(finetune(dir, "c", "--cuda-graphs", "text.jsonl"), 1, "--cuda-graphs needs --device cuda");
   fails(finetune(dir, "c", "--head-lr 0.1", "text.jsonl"), 1, "--head-lr: this task has no head");
   const auto with_data = [&](const std::string& text, const std::string& words) {
     test::write_file(dir / "bad.tsv", text);

@@ -9,6 +9,7 @@
 #include "cuda/device.h"
 #include "engine/gemm.h"
 #include "engine/parallel.h"
+#include "engine/repeated.h"
 #include "engine/rng.h"
 #include "nn/load.h"
 #include "peft/method.h"
@@ -27,6 +28,7 @@ struct Trained {
   std::unique_ptr<Model> model;
   std::unique_ptr<Method> method;  // none: only the model's first vector trains
   std::unique_ptr<Optimizer> optimizer;
+  std::unique_ptr<Repeated> passes = {};
   int64_t trained = 0, total = 0;
 };
 
@@ -69,6 +71,7 @@ Trained make_trained(const StepBench& o, const Config& config, const WeightFacto
   update_by.page_file = frozen ? "bench-frozen.pages" : "bench-optimizer.pages";
   t.optimizer = make_optimizer(update_by, groups);
   t.model->training = true;
+  t.passes = std::make_unique<Repeated>(o.cuda_graphs ? Device::cuda : Device::cpu);
   return t;
 }
 
@@ -93,11 +96,15 @@ Batch random_batch(const StepBench& o, const Model& model) {
 
 Step take_step(Trained& t, const Batch& batch, Device device) {
   const auto start = Clock::now();
-  const Var sum = t.model->info().task == Task::classification ? class_loss(*t.model, batch)
-                                                               : language_loss(*t.model, batch);
-  finish(device);
-  const double forward = since(start);
-  backward(scale(sum, 1.0f / static_cast<float>(batch.labelled)));
+  Var sum;
+  double forward = 0;
+  t.passes->run([&] {
+    sum = t.model->info().task == Task::classification ? class_loss(*t.model, batch)
+                                                       : language_loss(*t.model, batch);
+    finish(device);
+    forward = since(start);
+    backward(scale(sum, 1.0f / static_cast<float>(batch.labelled)));
+  });
   finish(device);
   const double both = since(start);
   t.optimizer->step(1e-4);
@@ -141,6 +148,8 @@ void add_step_options(CLI::App& app, StepBench& o) {
       "ratios; memory is then that of both");
   add_method_options(*app.add_option_group("methods", "options of the methods"), o.method_flags);
   app.add_flag("--checkpointing", o.checkpointing, "gradient checkpointing");
+  app.add_flag("--cuda-graphs", o.cuda_graphs,
+               "with --device cuda, the passes as CUDA graphs (engine/repeated.h)");
   add_activations_option(app, o.activations);
   app.add_option("--optimizer", o.optimizer,
                  "what updates the weights; paged: states in a file in this folder, whose name "
@@ -157,6 +166,7 @@ void add_step_options(CLI::App& app, StepBench& o) {
 nlohmann::ordered_json bench_step(const StepBench& o) {
   const Config config = named_shape(o.model);
   require_device(o.device);
+  require(!o.cuda_graphs || o.device == Device::cuda, "--cuda-graphs needs --device cuda");
   const auto quantizer = make_quantizer(o.quant, config);
   const StoreActivations storage(o.activations);
   Trained with = make_trained(o, config, quantizer.get(), false);
@@ -200,6 +210,7 @@ nlohmann::ordered_json bench_step(const StepBench& o) {
       {"device", name_of(o.device)},
       {"quant", o.quant.type},
       {"checkpointing", o.checkpointing},
+      {"cuda_graphs", o.cuda_graphs},
       {"activations", name_of(o.activations)},
       {"optimizer", o.optimizer},
       {"trainable_params", with.trained},

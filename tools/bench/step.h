@@ -21,7 +21,7 @@ struct StepBench {
   int64_t batch = 4, seq = 256, steps = 5, warm_up = 2, ceiling = 0;
   DType dtype = DType::f32;
   Device device = Device::cpu;
-  bool checkpointing = false, over_frozen = false;
+  bool checkpointing = false, over_frozen = false, cuda_graphs = false;
   ActivationStorage activations = ActivationStorage::compute;
   QuantOptions quant;
 };

@@ -236,6 +236,7 @@ TrainResult train(Model& model, std::vector<ParamGroup> groups,
   Progress progress(step, plan.total(), o.logging_steps);
   StepLog log(o.output, step);
   TrainResult result;
+  Repeated passes(o.cuda_graphs ? Device::cuda : Device::cpu);
   model.training = true;
   int64_t saved = -1;
   const int64_t end = o.stop_after > 0 ? std::min(o.stop_after, plan.total()) : plan.total();
@@ -247,10 +248,13 @@ TrainResult train(Model& model, std::vector<ParamGroup> groups,
             step + 1);
     double total = 0;
     for (const Batch& b : batches) {
-      const Var sum = loss(model, b);
+      Var sum;
+      passes.run([&] {
+        sum = loss(model, b);
+        // Normalised by the labels of the whole update, so that accumulation equals one big batch.
+        backward(scale(sum, 1.0f / static_cast<float>(labelled)));
+      });
       total += sum.value().item();
-      // Normalised by the labels of the whole update, so that accumulation equals one big batch.
-      backward(scale(sum, 1.0f / static_cast<float>(labelled)));
     }
     result.last_loss = total / static_cast<double>(labelled);
     if (const Var term = method ? method->penalty() : Var(); term.defined()) {
@@ -282,6 +286,7 @@ TrainResult train(Model& model, std::vector<ParamGroup> groups,
   log.flush();
   progress.finish();
   model.training = false;
+  result.graphs = passes.counts();
   result.interrupted = step < end;
   if (saved != step && (o.save_steps > 0 || result.interrupted))
     save_state(o, *optimizer, method, plan, step);

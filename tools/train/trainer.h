@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "data/batch.h"
+#include "engine/repeated.h"
 #include "nn/model.h"
 #include "nn/optim/optimizer.h"
 #include "nn/optim/schedule.h"
@@ -33,6 +34,7 @@ struct TrainOptions {
   int64_t logging_steps = 10;
   std::filesystem::path output;
   bool resume = false;
+  bool cuda_graphs = false;  // a batch's two passes are launched as one (engine/repeated.h)
   // What must be the same for a resumed run beside these options and the data: model, method,
   // dtype.
   std::string fingerprint;
@@ -42,6 +44,7 @@ struct TrainResult {
   int64_t steps = 0, planned = 0, tokens = 0;
   double seconds = 0, last_loss = 0;
   bool interrupted = false;
+  GraphCounts graphs;  // of --cuda-graphs
 };
 
 // The summed loss of a batch; Batch::labelled says over how many labels.
