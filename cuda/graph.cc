@@ -157,6 +157,8 @@ void run_graph(Cuda cuda, DeviceGraph& graph, GraphCounts& counts,
     if (g_recorded) end(cuda.stream);
     cudaGetLastError();
     free_pending(graph, cuda.stream);
+    // Parts that were launched may still read their pinned memory.
+    cudaEventRecord(graph.passed[graph.turn], cuda.stream);
     throw;
   }
   check_cuda(cudaEventRecord(graph.passed[graph.turn], cuda.stream), "an event");
