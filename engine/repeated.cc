@@ -3,13 +3,8 @@
 #include "engine/device.h"
 
 namespace lk {
-namespace {
 
-void no_graph(DeviceGraph*) {}
-
-}  // namespace
-
-Repeated::Repeated(Device device) : graph_(nullptr, no_graph) {
+Repeated::Repeated(Device device) : graph_(nullptr, nullptr) {
   if (device == Device::cpu) return;
   require_device(device);
   graph_ = {make_graph(Cuda{}), [](DeviceGraph* graph) { delete_graph(Cuda{}, graph); }};

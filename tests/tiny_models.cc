@@ -173,17 +173,10 @@ double gradient_error(Model& model, const Packed& batch,
     };
     constexpr size_t kDirections = 4;
     std::vector<double> direction(n, 0.0);
-    if (n <= kDirections) {
-      for (size_t i = 0; i < n; ++i) {
-        direction[i] = 1;
-        compare_along(direction);
-        direction[i] = 0;
-      }
-    } else {
-      for (size_t d = 0; d < kDirections; ++d) {
-        for (double& x : direction) x = random.uniform() < 0.5 ? -1 : 1;
-        compare_along(direction);
-      }
+    for (size_t d = 0; d < std::min(n, kDirections); ++d) {
+      for (size_t i = 0; i < n; ++i)
+        direction[i] = n <= kDirections ? i == d : random.uniform() < 0.5 ? -1 : 1;
+      compare_along(direction);
     }
     std::copy(at.begin(), at.end(), value);
     worst = std::max(worst, error / largest);

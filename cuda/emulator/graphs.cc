@@ -36,7 +36,7 @@ bool capturing(cudaStream_t stream) { return stream && stream->capture; }
 std::optional<cudaError_t> captured(cudaStream_t stream, NodeType type,
                                     std::function<cudaError_t(cudaStream_t)> work) {
   if (!capturing(stream)) {
-    const cudaError_t error = stream ? cudaSuccess : forbid_in_capture(stream, cudaSuccess);
+    const cudaError_t error = forbid_in_capture(stream, cudaErrorStreamCaptureImplicit);
     return error == cudaSuccess ? std::nullopt : std::optional(error);
   }
   if (stream->invalid) return fail(cudaErrorStreamCaptureInvalidated);

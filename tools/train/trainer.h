@@ -34,7 +34,7 @@ struct TrainOptions {
   int64_t logging_steps = 10;
   std::filesystem::path output;
   bool resume = false;
-  bool cuda_graphs = false;  // a batch's two passes are launched as one (engine/repeated.h)
+  bool cuda_graphs = false;  // a batch's passes become graphs (engine/repeated.h)
   // What must be the same for a resumed run beside these options and the data: model, method,
   // dtype.
   std::string fingerprint;
