@@ -35,7 +35,7 @@ endif
 KERNEL_SRC := $(wildcard engine/kernels/*.cc)
 # CUDA kernels: g++ compiles them for the emulator with every access observed (cuda/emulator), nvcc for GPUs.
 CU_SRC     := $(shell find cuda -name '*.cu' | sort)
-CUDA_SRC   := $(filter-out cuda/none.cc cuda/cublaslt.cc cuda/cusolver.cc,$(shell find cuda -name '*.cc' | sort))
+CUDA_SRC   := $(filter-out cuda/none.cc cuda/cublaslt.cc cuda/cusolver.cc cuda/nccl.cc,$(shell find cuda -name '*.cc' | sort))
 CU_TESTS   := $(shell find tests -name '*.cu' | sort)
 EMU_LIBS   := -lboost_context -lbacktrace
 EMU_FLAGS  := -Icuda/emulator/include
@@ -56,8 +56,11 @@ GPU_BUILD  := $(BUILD)$(addprefix /,$(filter-out sm80-90-100,sm$(subst $(space),
 CUDA       ?= $(if $(NVCC),1,0)
 EMULATE    ?= 0
 CUDA_HOME  := $(patsubst %/bin/nvcc,%,$(NVCC))
-GPU_SRC    := $(CU_SRC) $(addprefix cuda/,device.cc managed.cc staging.cc graph.cc graph_memory.cc gemm.cc cublaslt.cc svd.cc cusolver.cc cases.cc timing.cc)
-LIB_SRC    := $(filter-out $(KERNEL_SRC) $(wildcard engine/kernels/*/*.cc),$(shell find $(LIB_DIRS) -name '*.cc' 2>/dev/null | sort))
+GPU_SRC    := $(CU_SRC) $(addprefix cuda/,device.cc managed.cc staging.cc graph.cc graph_memory.cc gemm.cc cublaslt.cc svd.cc cusolver.cc communicator.cc nccl.cc cases.cc timing.cc)
+# Several processes for one training run: where MPI's compiler is (MPI=0 leaves it out).
+MPICXX     ?= mpicxx
+MPI        ?= $(if $(shell command -v $(MPICXX)),1,0)
+LIB_SRC    := $(filter-out engine/$(if $(filter 1,$(MPI)),without_mpi,mpi).cc $(KERNEL_SRC) $(wildcard engine/kernels/*/*.cc),$(shell find $(LIB_DIRS) -name '*.cc' 2>/dev/null | sort))
 TOOL_SRC   := $(wildcard tools/*.cc)
 TOOL_LIB   := $(wildcard tools/*/*.cc tools/*/*/*.cc)
 TEST_SRC   := $(shell find tests -name '*.cc' -not -path 'tests/fuzz/*' -not -path 'tests/gpu/*' | sort)
@@ -160,7 +163,7 @@ format-check:
 # about, clang reads those alone that g++ has no CUDA for.
 CLANG_TIDY ?= $(BUILD)/clang-tidy/bin/clang-tidy
 # GCC has omp.h.
-LINT_FLAGS = -std=c++20 -I. $(EMU_FLAGS) -fopenmp -march=x86-64-v3 -DLK_ISA=Avx2 -idirafter $$($(CXX) -print-file-name=include)
+LINT_FLAGS = -std=c++20 -I. $(EMU_FLAGS) $(addprefix -isystem ,$(if $(filter 1,$(MPI)),$(shell $(MPICXX) -showme:incdirs))) -fopenmp -march=x86-64-v3 -DLK_ISA=Avx2 -idirafter $$($(CXX) -print-file-name=include)
 lint: format-check $(filter $(BUILD)/%,$(CLANG_TIDY))
 	@echo $(LIB_SRC) $(KERNEL_SRC) $(TOOL_LIB) $(TOOL_SRC) $(CUDA_SRC) | xargs -n 4 -P $$(nproc) sh -c \
 	  '$(CLANG_TIDY) --quiet "$$@" -- $(LINT_FLAGS) 2> /dev/null' lint
@@ -181,7 +184,7 @@ SANITIZE_TOOLS ?= all
 SANITIZED  := $(BUILD)/sanitize
 sanitize: deps
 	@$(MAKE) --no-print-directory $(JOBS) $(BIN)/tests
-	@$(MAKE) --no-print-directory $(JOBS) CUDA=0 BUILD=$(SANITIZED) BIN=$(SANITIZED)/bin PLAIN=$(BUILD) OPT='-O1 -g1' \
+	@$(MAKE) --no-print-directory $(JOBS) CUDA=0 MPI=0 BUILD=$(SANITIZED) BIN=$(SANITIZED)/bin PLAIN=$(BUILD) OPT='-O1 -g1' \
 	  $(if $(SANITIZE_TOOLS),,TEST_TOOLS='$(TEST_TOOLS)') \
 	  SANITIZE='-fsanitize=address,undefined -fno-sanitize=null,vptr,object-size,alignment -fno-sanitize-recover=undefined -Wno-maybe-uninitialized' \
 	  $(SANITIZED)/bin/tests $(SANITIZE_TOOLS)
@@ -225,6 +228,16 @@ $(BUILD)/obj/%.o: %.cc
 	@mkdir -p $(@D)
 	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
 
+# The one file that includes MPI's header. What links it has MPI's libraries.
+$(BUILD)/obj/engine/mpi.o: engine/mpi.cc
+	@mkdir -p $(@D)
+	OMPI_CXX='$(CXX)' MPICH_CXX='$(CXX)' $(MPICXX) -DOMPI_SKIP_MPICXX -DMPICH_SKIP_MPICXX $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
+ifeq ($(MPI),1)
+LINK := OMPI_CXX='$(CXX)' MPICH_CXX='$(CXX)' $(MPICXX)
+else
+LINK := $(CXX)
+endif
+
 # Tools and tests wait for the compiler more than they compute: -Og takes it two thirds of -O2's time.
 $(BUILD)/obj/tools/%.o $(BUILD)/obj/tests/%.o: CXXFLAGS := $(CXXFLAGS) -Og
 $(GPU_BUILD)/tests/%.gpu.o: CXXFLAGS := $(CXXFLAGS) -Og
@@ -254,12 +267,12 @@ $(foreach isa,$(ISAS),$(eval $(call kernel_rule,$(isa))))
 
 $(BIN)/tests: $(call plain_obj,$(TESTS) $(TEST_LIB) $(CU_TESTS)) $(TEST_TOOLS) $(EMU_OBJ) $(LIB_OBJ)
 	@mkdir -p $(@D)
-	$(CXX) $(LDFLAGS) $^ $(LDLIBS) $(EMU_LIBS) -o $@
+	$(LINK) $(LDFLAGS) $^ $(LDLIBS) $(EMU_LIBS) -o $@
 
 # A smaller test binary: make bin/tests-ops TESTS="tests/ops/norm_test.cc"
 $(BIN)/tests-%: $(call plain_obj,$(TESTS) $(TEST_LIB) $(CU_TESTS)) $(TEST_TOOLS) $(EMU_OBJ) $(LIB_OBJ)
 	@mkdir -p $(@D)
-	$(CXX) $(LDFLAGS) $^ $(LDLIBS) $(EMU_LIBS) -o $@
+	$(LINK) $(LDFLAGS) $^ $(LDLIBS) $(EMU_LIBS) -o $@
 
 # What includes CUDA's header is compiled with the GPU's; the rest is bin/tests'.
 TESTS_GPU  := $(BIN)/tests-gpu$(if $(filter 1,$(EMULATE)),-emulated)
@@ -268,14 +281,14 @@ $(TESTS_GPU): $(if $(filter 1,$(EMULATE)),$(call obj,$(GPU_TESTS)),$(call gpu_ob
               $(call obj,$(wildcard tests/ops/*_test.cc) $(filter-out tests/main.cc tests/cuda/%,$(TEST_LIB)) $(TOOL_LIB)) \
               $(DEVICE_OBJ) $(LIB_OBJ)
 	@mkdir -p $(@D)
-	$(CXX) $(LDFLAGS) $^ $(LDLIBS) $(DEVICE_LIBS) -o $@
+	$(LINK) $(LDFLAGS) $^ $(LDLIBS) $(DEVICE_LIBS) -o $@
 
 $(BIN)/kernels: $(EMU_OBJ)
 $(BIN)/kernels: DEVICE_LIBS := $(EMU_LIBS)
 $(filter-out $(BIN)/kernels,$(TOOLS)): $(DEVICE_OBJ) $(patsubst @%,%,$(filter @%,$(DEVICE_LIBS)))
 $(TOOLS): $(BIN)/%: $(BUILD)/obj/tools/%.o $(call obj,$(TOOL_LIB)) $(LIB_OBJ)
 	@mkdir -p $(@D)
-	$(CXX) $(LDFLAGS) $(filter %.o,$^) $(LDLIBS) $(DEVICE_LIBS) -o $@
+	$(LINK) $(LDFLAGS) $(filter %.o,$^) $(LDLIBS) $(DEVICE_LIBS) -o $@
 
 clean:
 	rm -rf $(BUILD) $(BIN)

@@ -18,18 +18,34 @@ std::string find_cuda_device() {
         "no CUDA device can be used: {}; its driver may be missing or older than this build",
         error == cudaSuccess ? "there is none" : cudaGetErrorString(error));
   }
-  check_cuda(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0), "the device");
-  check_cuda(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, 0), "the device");
+  const int device = current_device();
+  check_cuda(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device),
+             "the device");
+  check_cuda(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device),
+             "the device");
   if (major < 8)
     return fmt::format(
         "the CUDA device has compute capability {}.{}, the kernels need 8.0 or later", major,
         minor);
   cudaMemPool_t pool = nullptr;
-  check_cuda(cudaDeviceGetDefaultMemPool(&pool, 0), "the memory pool");
+  check_cuda(cudaDeviceGetDefaultMemPool(&pool, device), "the memory pool");
   uint64_t keep_all = UINT64_MAX;
   check_cuda(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep_all),
              "the memory pool");
   return "";
+}
+
+void choose_device(Cuda, int index) {
+  int count = 0;
+  if (cudaGetDeviceCount(&count) != cudaSuccess || count == 0) {
+    cudaGetLastError();  // require_device says what it is
+    return;
+  }
+  require(index < count,
+          "process {} of this machine would take its CUDA device {}, and there {}: start as many "
+          "processes as there are devices, or use --device cpu",
+          index, index, count == 1 ? "is 1" : fmt::format("are {}", count));
+  check_cuda(cudaSetDevice(index), "the device");
 }
 
 std::string cuda_problem() {
@@ -103,7 +119,7 @@ void clear(Cuda cuda, void* data, size_t bytes) {
 
 std::string device_name(Cuda) {
   cudaDeviceProp properties{};
-  check_cuda(cudaGetDeviceProperties(&properties, 0), "the device");
+  check_cuda(cudaGetDeviceProperties(&properties, current_device()), "the device");
   return properties.name;
 }
 

@@ -48,10 +48,15 @@ void allow_shared_memory(void (*kernel)(P...), size_t bytes) {
              "shared memory of a kernel");
 }
 
-inline int multiprocessors() {
-  int device = 0, count = 0;
+inline int current_device() {
+  int device = 0;
   check_cuda(cudaGetDevice(&device), "the current device");
-  check_cuda(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device),
+  return device;
+}
+
+inline int multiprocessors() {
+  int count = 0;
+  check_cuda(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, current_device()),
              "the number of multiprocessors");
   return count;
 }

@@ -17,7 +17,7 @@ cudaMemLocation host() {
 cudaMemLocation device() {
   cudaMemLocation place{};
   place.type = cudaMemLocationTypeDevice;
-  check_cuda(cudaGetDevice(&place.id), "the current device");
+  place.id = current_device();
   return place;
 }
 cudaError_t prefetch(const void* data, size_t bytes, cudaMemLocation to, cudaStream_t stream) {
@@ -25,20 +25,16 @@ cudaError_t prefetch(const void* data, size_t bytes, cudaMemLocation to, cudaStr
 }
 #else
 int host() { return cudaCpuDeviceId; }
-int device() {
-  int id = 0;
-  check_cuda(cudaGetDevice(&id), "the current device");
-  return id;
-}
+int device() { return current_device(); }
 cudaError_t prefetch(const void* data, size_t bytes, int to, cudaStream_t stream) {
   return cudaMemPrefetchAsync(data, bytes, to, stream);
 }
 #endif
 
 bool can_prefetch() {
-  int id = 0, can = 0;
-  check_cuda(cudaGetDevice(&id), "the current device");
-  check_cuda(cudaDeviceGetAttribute(&can, cudaDevAttrConcurrentManagedAccess, id), "the device");
+  int can = 0;
+  check_cuda(cudaDeviceGetAttribute(&can, cudaDevAttrConcurrentManagedAccess, current_device()),
+             "the device");
   return can != 0;
 }
 

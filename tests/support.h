@@ -29,6 +29,10 @@ class TempDir {
 void write_file(const std::filesystem::path& path, std::string_view bytes);
 std::string read_file(const std::filesystem::path& path);
 
+inline bool contains(std::string_view text, std::string_view words) {
+  return text.find(words) != std::string_view::npos;
+}
+
 // The message of the lk::Error that `f` throws; fails the test when it throws none.
 template <class F>
 std::string error_of(F&& f) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "data/subset.h"
 #include "engine/device.h"
@@ -140,6 +141,9 @@ std::unique_ptr<Method> attach_method(const Options& o, const MethodInfo& info,
 }
 
 void finetune(CLI::App& app, Options o) {
+  const auto processes = join_training(o.device);
+  const bool first = processes->rank() == 0;
+  o.run.processes = processes.get();
   require_device(o.device);
   require(!o.run.cuda_graphs || o.device == Device::cuda, "--cuda-graphs needs --device cuda");
   if (app.count("--method") == 0 && !o.start_from.empty())
@@ -166,9 +170,12 @@ void finetune(CLI::App& app, Options o) {
   const std::vector<std::string> labels = task->labels();
   require(o.dev.empty() || data_kind(o.dev) == data_kind(o.train),
           "{} and {} are of different kinds", o.train, o.dev);
-  const auto dev = o.dev.empty() ? nullptr : kind.make(o.dev, o.task, labels);
-  const FolderLock lock(o.run.output);
-  save_options(app, o.run.output);
+  const auto dev = o.dev.empty() || !first ? nullptr : kind.make(o.dev, o.task, labels);
+  std::optional<FolderLock> lock;
+  if (first) {
+    lock.emplace(o.run.output);
+    save_options(app, o.run.output);
+  }
 
   LoadOptions load;
   load.task = kind.head;
@@ -185,7 +192,9 @@ void finetune(CLI::App& app, Options o) {
   require(tokenizer.vocab_size() <= model.info().vocab_size,
           "{}: the tokenizer has {} tokens, the model's embedding {}", o.model,
           tokenizer.vocab_size(), model.info().vocab_size);
-  for (const std::string& name : loaded.initialised) fmt::print(stderr, "new weights: {}\n", name);
+  if (first)
+    for (const std::string& name : loaded.initialised)
+      fmt::print(stderr, "new weights: {}\n", name);
 
   for (TaskData* data : {task.get(), dev.get()})
     if (data) data->open({model, tokenizer, o.model, ""});
@@ -237,7 +246,7 @@ void finetune(CLI::App& app, Options o) {
             [&](std::span<const Example* const> chosen, uint64_t number) {
               return task->batch(chosen, number);
             });
-  if (o.run.cuda_graphs)
+  if (o.run.cuda_graphs && first)
     fmt::print(stderr, "CUDA graphs: {} made, {} launched again with new numbers\n",
                result.graphs.made, result.graphs.updated);
   require(!result.interrupted,
@@ -245,6 +254,7 @@ void finetune(CLI::App& app, Options o) {
   fmt::print("trained {} steps in {}, {:.0f} tokens/s, last loss {:.4f}\n", result.steps,
              human_time(result.seconds),
              static_cast<double>(result.tokens) / std::max(result.seconds, 1e-9), result.last_loss);
+  if (!first) return;
 
   method->finish_training();
   const std::filesystem::path adapter = o.run.output / "adapter";

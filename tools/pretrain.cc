@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include <cmath>
+#include <optional>
 
 #include "data/tokenizer/tokenizer.h"
 #include "engine/files/atomic_file.h"
@@ -84,8 +85,14 @@ int main(int argc, char** argv) {
   add_dtype_option(app, dtype);
   add_train_options(app, o);
   return run_tool(app, argc, argv, [&] {
-    const FolderLock lock(o.output);
-    save_options(app, o.output);
+    const auto processes = join_training(Device::cpu);
+    const bool first = processes->rank() == 0;
+    o.processes = processes.get();
+    std::optional<FolderLock> lock;
+    if (first) {
+      lock.emplace(o.output);
+      save_options(app, o.output);
+    }
     const Tokenizer tokenizer = Tokenizer::load(tokenizer_file);
     const auto eos = tokenizer.token_id("<|endoftext|>");
     require(eos.has_value(), "{}: the token <|endoftext|> is missing; it parts documents",
@@ -102,11 +109,13 @@ int main(int argc, char** argv) {
       groups[p.shape.rank() >= 2 ? 0 : 1].params.emplace_back(p.name, p.var);
       parameters += p.shape.numel();
     });
-    fmt::print(stderr, "{} parameters, {} examples of {} tokens, {} to validate\n", parameters,
-               examples.size(), size.context, valid.size());
+    if (first)
+      fmt::print(stderr, "{} parameters, {} examples of {} tokens, {} to validate\n", parameters,
+                 examples.size(), size.context, valid.size());
     o.fingerprint = fmt::format("{} {}", llama_config(size, tokenizer, *eos), name_of(dtype));
     const TrainResult result = train(*model, std::move(groups), examples, language_loss, o);
     require(!result.interrupted, "interrupted after step {}; go on with --resume", result.steps);
+    if (!first) return;
     model->visit_parameters([](Parameter& p) { p.freeze(); });
     const LossReport report = evaluate_loss(*model, valid);
     save_model(*model, config, o.output, DType::bf16);

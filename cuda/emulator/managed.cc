@@ -37,7 +37,8 @@ cudaError_t problem_of(const void* data, size_t bytes, const cudaMemLocation& lo
   if (bytes == 0 || !is_managed(data, bytes)) return cudaErrorInvalidValue;
   if (location.type == cudaMemLocationTypeHost) return cudaSuccess;
   if (location.type != cudaMemLocationTypeDevice) return cudaErrorInvalidValue;
-  return location.id == 0 && machine().concurrent_managed ? cudaSuccess : cudaErrorInvalidDevice;
+  return is_device(location.id) && machine().concurrent_managed ? cudaSuccess
+                                                                : cudaErrorInvalidDevice;
 }
 
 void put(std::vector<int>& values, const Range& r, int value) {
@@ -61,7 +62,8 @@ bool is_away(uintptr_t address) {
   if (found == all_pages().begin()) return false;
   --found;
   const size_t page = (address - found->first) / kPage;
-  return page < found->second.prefetched.size() && found->second.prefetched[page] != 0;
+  return page < found->second.prefetched.size() &&
+         found->second.prefetched[page] != current_device();
 }
 
 void forget_managed(const void* data) { all_pages().erase(reinterpret_cast<uintptr_t>(data)); }

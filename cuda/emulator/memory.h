@@ -49,6 +49,9 @@ void give_host_bytes(size_t bytes);
 inline bool on_device(const void* data) {
   return global_space().contains(reinterpret_cast<uintptr_t>(data));
 }
+// The device that cudaSetDevice chose, and which there are. All have one memory.
+int& current_device();
+bool is_device(int device);
 // Managed memory (managed.cc): lies within one live block of it; is not where kernels look first,
 // that is, was not fetched to the device last.
 bool is_managed(const void* data, size_t bytes);

@@ -17,6 +17,12 @@ Machine& machine() {
   return m;
 }
 
+int& current_device() {
+  static int device = 0;
+  return device;
+}
+bool is_device(int device) { return device >= 0 && device < machine().devices; }
+
 }  // namespace emu
 
 using namespace emu;
@@ -108,14 +114,16 @@ cudaError_t cudaGetDeviceCount(int* count) {
   return *count > 0 ? cudaSuccess : fail(cudaErrorNoDevice);
 }
 cudaError_t cudaGetDevice(int* device) {
-  *device = 0;
+  *device = current_device();
   return cudaSuccess;
 }
 cudaError_t cudaSetDevice(int device) {
-  return device == 0 ? cudaSuccess : fail(cudaErrorInvalidDevice);
+  if (!is_device(device)) return fail(cudaErrorInvalidDevice);
+  current_device() = device;
+  return cudaSuccess;
 }
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
-  if (device != 0) return fail(cudaErrorInvalidDevice);
+  if (!is_device(device)) return fail(cudaErrorInvalidDevice);
   const Machine& m = machine();
   *properties = {"emulated", m.bytes, kSharedDefault, kSharedMost, m.major, m.minor, 4, 1024, 32};
   return cudaSuccess;
@@ -190,7 +198,7 @@ cudaError_t cudaMemsetAsync(void* data, int value, size_t bytes, cudaStream_t st
 
 cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int device) {
   *pool = nullptr;
-  return device == 0 ? cudaSuccess : fail(cudaErrorInvalidDevice);
+  return is_device(device) ? cudaSuccess : fail(cudaErrorInvalidDevice);
 }
 cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) { return cudaSuccess; }
 cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, size_t) { return cudaSuccess; }

@@ -88,8 +88,11 @@ std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config,
 double clip_grad_norm(const std::vector<ParamGroup>& groups, double max_norm) {
   std::vector<Tensor> gradients;
   for (const ParamGroup& group : groups)
-    for (const auto& [name, p] : group.params)
-      if (p.grad().defined()) gradients.push_back(p.grad());
+    for (const auto& [name, p] : group.params) {
+      if (!p.grad().defined()) continue;
+      if (!p.grad().unique()) p.set_grad(p.grad().clone());  // that of a + b is both a's and b's
+      gradients.push_back(p.grad());
+    }
   const double norm = std::sqrt(square_sum(gradients));
   const double factor = max_norm / (norm + 1e-6);
   if (max_norm <= 0 || !std::isfinite(norm) || factor >= 1) return norm;

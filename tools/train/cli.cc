@@ -2,6 +2,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include <cstdio>
+
 #include "engine/device.h"
 #include "engine/files/atomic_file.h"
 #include "tools/train/toml_config.h"
@@ -21,6 +23,15 @@ int run_tool(CLI::App& app, int argc, char** argv, const std::function<void()>& 
     fmt::print(stderr, "error: {}\n", e.what());
     return 1;
   }
+}
+
+std::unique_ptr<Communicator> join_training(Device device) {
+  auto processes = join_processes();
+  if (processes->size() == 1) return processes;
+  if (device == Device::cuda) choose_device(Cuda{}, rank_on_machine());
+  if (processes->rank() != 0)
+    require(std::freopen("/dev/null", "w", stdout) != nullptr, "/dev/null cannot be opened");
+  return processes;
 }
 
 void add_config_option(CLI::App& app) {
@@ -65,7 +76,8 @@ void add_device_option(CLI::App& app, Device& device) {
          [&device](const std::string& name) {
            device = name == name_of(Device::cuda) ? Device::cuda : Device::cpu;
          },
-         "compute on the cpu or on cuda, the first NVIDIA GPU")
+         "compute on the cpu or on cuda, the first NVIDIA GPU; of several processes, each takes "
+         "one")
       ->check(CLI::IsMember({"cpu", "cuda"}))
       ->default_str(std::string(name_of(device)));
 }
@@ -90,7 +102,8 @@ void add_train_options(CLI::App& app, TrainOptions& o) {
                  "fill batches up to this many tokens instead")
       ->capture_default_str()
       ->check(not_negative);
-  app.add_option("--gradient-accumulation-steps", o.accumulate, "batches in an update")
+  app.add_option("--gradient-accumulation-steps", o.accumulate,
+                 "batches in an update; the processes that mpirun starts share them")
       ->capture_default_str()
       ->check(positive);
   app.add_flag("--group-by-length", o.group_by_length, "put examples of like length together");

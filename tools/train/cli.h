@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "autograd/saved.h"
@@ -18,6 +19,10 @@ namespace lk {
 // Parses, runs, and turns what is thrown into a message and an exit code: 0 done, 1 failed, 2 wrong
 // usage.
 int run_tool(CLI::App& app, int argc, char** argv, const std::function<void()>& body);
+
+// Joins the processes that a launcher (mpirun) started together with this one. Each takes the CUDA
+// device of its number on its machine, where `device` is that; the first alone says what it does.
+std::unique_ptr<Communicator> join_training(Device device);
 
 void add_train_options(CLI::App& app, TrainOptions& options);
 // --dtype f32|bf16 (f64 is for tests).

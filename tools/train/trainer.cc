@@ -6,10 +6,12 @@
 #include <cmath>
 #include <csignal>
 #include <map>
+#include <optional>
 
 #include "autograd/ops.h"
 #include "engine/files/checkpoint.h"
 #include "engine/rng.h"
+#include "tools/train/data_parallel.h"
 #include "tools/train/progress.h"
 #include "tools/train/step_log.h"
 
@@ -140,10 +142,16 @@ void save_state(const TrainOptions& o, Optimizer& optimizer, Method* method, con
                    {"optimizer_steps", std::to_string(optimizer.steps)},
                    {"epoch", std::to_string(plan.epoch())},
                    {"batch", std::to_string(plan.batch())},
-                   {"dropout_stream", std::to_string(dropout_state().next_stream)},
                    {"fingerprint", o.fingerprint}},
                   tensors);
   prune_checkpoints(o.output, o.save_total_limit);
+}
+
+// The dropout of each batch of a run has streams of its own, whichever process computes it.
+uint64_t first_stream(int64_t step, const TrainOptions& o, size_t batch) {
+  constexpr int kStreamsInBatch = 24;  // 2 to this power
+  const uint64_t number = static_cast<uint64_t>(step * o.accumulate) + batch;
+  return (number << kStreamsInBatch) + 1;
 }
 
 // Puts the newest checkpoint back; returns its step, 0 when there is none.
@@ -170,8 +178,24 @@ int64_t restore_state(const TrainOptions& o, Optimizer& optimizer, Method* metho
   visit_states(optimizer, method, [&](const std::string& name, Tensor& t) { put(name, t); });
   optimizer.steps = found->integer("optimizer_steps");
   plan.seek(found->integer("epoch"), found->integer("batch"));
-  dropout_state().next_stream = static_cast<uint64_t>(found->integer("dropout_stream"));
   return found->integer("step");
+}
+
+// The first process's values become all the others'; of a resumed run, its states and position too.
+void share_start(DataParallel& processes, Optimizer& optimizer, Method* method, Plan& plan,
+                 int64_t& step, bool resumed) {
+  std::vector<Tensor> values;
+  for (const ParamGroup& group : optimizer.groups())
+    for (const auto& [name, p] : group.params) values.push_back(p.value());
+  if (resumed) {
+    std::vector<int64_t> position{step, optimizer.steps, plan.epoch(), plan.batch()};
+    processes.broadcast(position);
+    step = position[0];
+    optimizer.steps = position[1];
+    plan.seek(position[2], position[3]);
+    visit_states(optimizer, method, [&](const std::string&, Tensor& t) { values.push_back(t); });
+  }
+  processes.broadcast(values);
 }
 
 }  // namespace
@@ -220,13 +244,21 @@ TrainResult train(Model& model, std::vector<ParamGroup> groups,
   for (const ParamGroup& g : groups) trainable += static_cast<int64_t>(g.params.size());
   require(trainable > 0, "no parameter is trainable");
   Plan plan(examples, o, batch);
+  const ParamGroup& some = *std::find_if(groups.begin(), groups.end(),
+                                         [](const ParamGroup& g) { return !g.params.empty(); });
+  DataParallel processes(o.processes, some.params[0].second.value().device(), o.accumulate);
+  processes.check_same(o.fingerprint);
   OptimizerConfig optimizer_config = o.optimizer;
-  optimizer_config.page_file = o.output / "optimizer.pages";
+  optimizer_config.page_file =
+      o.output / fmt::format("optimizer-{}.pages", o.processes ? o.processes->rank() : 0);
   const auto optimizer = make_optimizer(optimizer_config, std::move(groups));
-  dropout_state() = {o.seed, 1};
   if (method) method->start_training(plan.total());
-  int64_t step = o.resume ? restore_state(o, *optimizer, method, plan) : 0;
-  if (o.resume) fmt::print(stderr, "resumed after step {} of {}\n", step, plan.total());
+  int64_t step = 0;
+  if (o.resume && processes.is_first()) {
+    step = restore_state(o, *optimizer, method, plan);
+    fmt::print(stderr, "resumed after step {} of {}\n", step, plan.total());
+  }
+  share_start(processes, *optimizer, method, plan, step, o.resume);
   const Schedule schedule{o.schedule,
                           static_cast<int64_t>(o.warmup_ratio * static_cast<double>(plan.total())),
                           plan.total()};
@@ -234,29 +266,33 @@ TrainResult train(Model& model, std::vector<ParamGroup> groups,
 
   const StopOnSignal guard;
   Progress progress(step, plan.total(), o.logging_steps);
-  StepLog log(o.output, step);
+  std::optional<StepLog> log;
+  if (processes.is_first()) log.emplace(o.output, step);
   TrainResult result;
   Repeated passes(o.cuda_graphs ? Device::cuda : Device::cpu);
   model.training = true;
   int64_t saved = -1;
   const int64_t end = o.stop_after > 0 ? std::min(o.stop_after, plan.total()) : plan.total();
-  while (step < end && !g_stop) {
+  while (step < end && !processes.any(g_stop != 0)) {
     const std::vector<Batch> batches = plan.next();
     int64_t labelled = 0, tokens = 0;
     for (const Batch& b : batches) labelled += b.labelled, tokens += b.real_tokens;
     require(labelled > 0, "step {}: no token of the batch carries a label; is the output empty?",
             step + 1);
     double total = 0;
-    for (const Batch& b : batches) {
+    for (size_t i = 0; i < batches.size(); ++i) {
+      if (!processes.has(i)) continue;
+      dropout_state() = {o.seed, first_stream(step, o, i)};
       Var sum;
       passes.run([&] {
-        sum = loss(model, b);
+        sum = loss(model, batches[i]);
         // Normalised by the labels of the whole update, so that accumulation equals one big batch.
         backward(scale(sum, 1.0f / static_cast<float>(labelled)));
       });
       total += sum.value().item();
     }
-    result.last_loss = total / static_cast<double>(labelled);
+    processes.sum_gradients(optimizer->groups());
+    result.last_loss = processes.sum(total) / static_cast<double>(labelled);
     if (const Var term = method ? method->penalty() : Var(); term.defined()) {
       result.last_loss += term.value().item();
       backward(term);
@@ -276,19 +312,20 @@ TrainResult train(Model& model, std::vector<ParamGroup> groups,
     optimizer->zero_grad();
     ++step;
     result.tokens += tokens;
-    log.add(step, result.last_loss, norm, lr, tokens);
+    if (!processes.is_first()) continue;
+    log->add(step, result.last_loss, norm, lr, tokens);
     progress.show(step, result.last_loss, norm, lr, result.tokens);
     if (o.save_steps > 0 && step % o.save_steps == 0) {
-      log.flush();
+      log->flush();
       save_state(o, *optimizer, method, plan, saved = step);
     }
   }
-  log.flush();
+  if (log) log->flush();
   progress.finish();
   model.training = false;
   result.graphs = passes.counts();
   result.interrupted = step < end;
-  if (saved != step && (o.save_steps > 0 || result.interrupted))
+  if (processes.is_first() && saved != step && (o.save_steps > 0 || result.interrupted))
     save_state(o, *optimizer, method, plan, step);
   result.steps = step;
   result.planned = plan.total();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "data/batch.h"
+#include "engine/communicator.h"
 #include "engine/repeated.h"
 #include "nn/model.h"
 #include "nn/optim/optimizer.h"
@@ -34,7 +35,8 @@ struct TrainOptions {
   int64_t logging_steps = 10;
   std::filesystem::path output;
   bool resume = false;
-  bool cuda_graphs = false;  // a batch's passes become graphs (engine/repeated.h)
+  Communicator* processes = nullptr;  // share each update's batches; null: this one is alone
+  bool cuda_graphs = false;           // a batch's passes become graphs (engine/repeated.h)
   // What must be the same for a resumed run beside these options and the data: model, method,
   // dtype.
   std::string fingerprint;

@@ -4,29 +4,12 @@
 #include <cmath>
 
 #include "autograd/ops.h"
-#include "engine/rng.h"
 #include "tests/support.h"
 #include "tests/tiny_models.h"
+#include "tests/tools/train/tiny_examples.h"
 
 namespace lk {
 namespace {
-
-// Texts of many lengths; the first half of each carries no label, so their counts differ.
-std::vector<Example> examples(int count, bool classes) {
-  std::vector<Example> out;
-  Random random(3);
-  for (int i = 0; i < count; ++i) {
-    const int length = 2 + static_cast<int>(random.below(14));
-    Example e;
-    e.ids = test::random_documents({length + 1}, static_cast<uint64_t>(i))[0];
-    for (int t = 0; t < length; ++t)
-      e.labels.push_back(classes || t < length / 2 ? -100 : e.ids[static_cast<size_t>(t) + 1]);
-    e.ids.pop_back();
-    if (classes) e.class_label = i % 3;
-    out.push_back(e);
-  }
-  return out;
-}
 
 struct Run {
   std::vector<double> losses;  // mean over the labels of each update
@@ -77,7 +60,7 @@ Run train_tiny(const std::string& type, int64_t batch_size, int64_t accumulate,
 TEST_CASE("training: several small batches in an update are one big batch") {
   for (const std::string& type : test::tiny_types()) {
     CAPTURE(type);
-    const auto data = examples(21, type == "bert");
+    const auto data = test::tiny_examples(21, type == "bert");
     const Run big = train_tiny(type, 8, 1, data), small = train_tiny(type, 2, 4, data),
               single = train_tiny(type, 1, 8, data);
     REQUIRE(big.losses.size() == 6);
@@ -95,7 +78,7 @@ TEST_CASE("training: several small batches in an update are one big batch") {
 }
 
 TEST_CASE("training: the options decide how many updates there are, and which") {
-  const auto data = examples(10, false);
+  const auto data = test::tiny_examples(10, false);
   const auto count = [&](auto&& set) {
     const test::TempDir dir;
     const auto model = test::tiny_model("llama", DType::f32);
@@ -148,17 +131,17 @@ TEST_CASE("training: what cannot be trained is an error") {
           std::string::npos);
   };
   std::vector<ParamGroup> groups(1);
-  says(groups, examples(3, false), "no parameter is trainable");
+  says(groups, test::tiny_examples(3, false), "no parameter is trainable");
   model->visit_parameters([&](Parameter& p) {
     p.make_trainable();
     groups[0].params.emplace_back(p.name, p.var);
   });
   says(groups, {}, "the training data is empty");
-  auto unlabelled = examples(3, false);
+  auto unlabelled = test::tiny_examples(3, false);
   for (Example& e : unlabelled) e.labels.assign(e.labels.size(), -100);
   says(groups, unlabelled, "step 1: no token of the batch carries a label");
   o.schedule = "sudden";
-  says(groups, examples(3, false), "unknown schedule 'sudden'");
+  says(groups, test::tiny_examples(3, false), "unknown schedule 'sudden'");
 }
 
 TEST_CASE("training: dropout acts in training alone") {
