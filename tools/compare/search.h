@@ -9,7 +9,7 @@ namespace lk {
 
 // Gives the runs of each row that searches the choice with the best search_metric (the lowest,
 // where that is a loss, a perplexity or an error rate): outcomes are those of plan.search. A choice
-// that failed is passed over; Error where all of a row's did.
+// that failed is passed over; a row whose choices all failed keeps its first.
 void choose(ComparePlan& plan, const std::vector<Outcome>& outcomes);
 
 }  // namespace lk

@@ -91,13 +91,18 @@ TEST_CASE("compare: a search runs first, and what it chose stands in the table")
 
 TEST_CASE("compare: a run that fails is told with its row, and the others go on") {
   const test::TempDir dir;
-  make_plan(dir, "[[run]]\nname = \"wrong\"\nmethod = \"lora\"\nrank = 100000\n");
+  make_plan(dir,
+            "[[run]]\nname = \"wrong\"\nmethod = \"lora\"\nrank = 100000\n"
+            "[[run]]\nname = \"no good choice\"\nmethod = \"lora\"\n"
+            "search.rank = [100000, 200000]\n" +
+                ("[search]\ndev = \"" + at(dir, "train.tsv") + "\"\n"));
   for (const char* jobs : {"1", "2"}) {
     const Outcome o = compare(dir, jobs, std::string("--jobs ") + jobs);
     CAPTURE(o.text);
     CHECK(o.code == 1);
-    CHECK(o.says("[4/6] bitfit, seed 1: accuracy"));
-    CHECK(o.says("[5/6] wrong, seed 0: failed: "));
+    CHECK(o.says("[4/8] bitfit, seed 1: accuracy"));
+    CHECK(o.says("[5/8] wrong, seed 0: failed: "));
+    CHECK(o.says("[8/8] no good choice (rank 100000), seed 1: failed: "));
     CHECK(o.says("a run of 'wrong' failed"));
   }
   // Options that changed are not mixed with what was run before.
