@@ -19,6 +19,8 @@ namespace {
 // How the type treats tensors, and whether it does so on B A.
 struct Kind {
   bool cat, by_svd, random, magnitude, ties;
+  // Whether the result is the weighted sum of the B A, no value of which is treated by itself.
+  bool is_sum() const { return !random && !magnitude; }
   explicit Kind(std::string type)
       : cat(type == "cat"),
         by_svd(type.ends_with("svd")),
@@ -141,6 +143,26 @@ LowRank split(const Tensor& delta, int64_t rank) {
   return out;
 }
 
+// The same of B A, without making it: B and A^T are thin.
+//   B = Q_b R_b, A^T = Q_a R_a, R_b R_a^T = u diag(s) vt:  B A = (Q_b u) diag(s) (vt Q_a^T)
+LowRank split(const LowRank& sum, int64_t rank) {
+  const int64_t in = sum.a.dim(1), out = sum.b.dim(0), of_sum = sum.a.dim(0);
+  Tensor at = Tensor::empty({in, of_sum}, DType::f32);
+  for (int64_t i = 0; i < in; ++i)
+    for (int64_t k = 0; k < of_sum; ++k)
+      at.data<float>()[i * of_sum + k] = sum.a.data<float>()[k * in + i];
+  const Qr b = qr(sum.b), a = qr(at);
+  Tensor core = Tensor::empty({b.r.dim(0), a.r.dim(0)}, DType::f32);
+  gemm(core, b.r, a.r, {.transpose_b = true});
+  // What is wanted beyond the rank that the sum has stays 0.
+  const int64_t kept = std::min({rank, core.dim(0), core.dim(1)});
+  const LowRank inner = split(core, kept);
+  LowRank found{Tensor::empty({kept, in}, DType::f32), Tensor::empty({out, kept}, DType::f32)};
+  gemm(found.a, inner.a, a.q, {.transpose_b = true});
+  gemm(found.b, b.q, inner.b);
+  return kept == rank ? found : side_by_side({found}, {1}, rank);
+}
+
 }  // namespace
 
 LowRank combine(const std::vector<LowRank>& parts, const std::vector<double>& weights,
@@ -158,6 +180,11 @@ LowRank combine(const std::vector<LowRank>& parts, const std::vector<double>& we
           rank, out, in);
   const Kind kind(o.type);
   if (kind.cat) return side_by_side(parts, weights, rank);
+  if (kind.by_svd && kind.is_sum()) {
+    int64_t of_sum = 0;
+    for (const LowRank& p : parts) of_sum += p.a.dim(0);
+    return split(side_by_side(parts, weights, of_sum), rank);
+  }
   std::vector<Tensor> a, b;
   if (kind.by_svd) {
     for (const LowRank& p : parts) {

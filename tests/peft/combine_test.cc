@@ -8,6 +8,7 @@
 #include "engine/files/json.h"
 #include "engine/files/safetensors.h"
 #include "engine/gemm.h"
+#include "engine/svd.h"
 #include "peft/combine_files.h"
 #include "tests/oracle.h"
 #include "tests/support.h"
@@ -68,6 +69,43 @@ TEST_CASE("combined adapters have HF PEFT's numbers") {
     CHECK(2 * pairs == ours->names().size());
   }
   CHECK(compared > 30);
+}
+
+TEST_CASE("svd: the nearest of its rank, and the sum itself where that has no more") {
+  Random random(4);
+  const auto matrix = [&](int64_t rows, int64_t cols) {
+    Tensor t = Tensor::empty({rows, cols}, DType::f32);
+    for (float& v : t.span<float>()) v = static_cast<float>(random.normal());
+    return t;
+  };
+  CombineOptions o;
+  o.type = "svd";
+  // Layers wider and narrower than the ranks' sum of 5.
+  for (const auto& [out, in] : {std::pair<int64_t, int64_t>{40, 30}, {30, 40}, {4, 9}, {9, 4}}) {
+    CAPTURE(out);
+    const std::vector<LowRank> parts{{matrix(3, in), matrix(out, 3), 0.5},
+                                     {matrix(2, in), matrix(out, 2), 2.0}};
+    const std::vector<double> weights{0.7, -1.3};
+    Tensor sum = Tensor::zeros({out, in}, DType::f32);
+    for (size_t i = 0; i < 2; ++i)
+      gemm(sum, parts[i].b, parts[i].a,
+           {.alpha = static_cast<float>(weights[i] * parts[i].scale), .accumulate = true});
+    const Svd whole = svd(sum);
+    for (const int64_t rank : {int64_t{2}, std::min<int64_t>(8, std::min(in, out))}) {
+      CAPTURE(rank);
+      const LowRank found = combine(parts, weights, o, rank, random);
+      CHECK(found.a.shape() == Shape{rank, in});
+      CHECK(found.b.shape() == Shape{out, rank});
+      Tensor nearest = Tensor::zeros({out, in}, DType::f32);
+      for (int64_t i = 0; i < out; ++i)
+        for (int64_t j = 0; j < in; ++j)
+          for (int64_t k = 0; k < rank; ++k)
+            nearest.data<float>()[i * in + j] += static_cast<float>(
+                whole.u.item(i * whole.u.dim(1) + k) * whole.s.item(k) * whole.vt.item(k * in + j));
+      CHECK(test::max_difference(product(found.b, found.a), nearest) <=
+            5e-6 * test::max_magnitude(sum));
+    }
+  }
 }
 
 TEST_CASE("dare drops at random, the same for the same seed, and keeps the mean") {

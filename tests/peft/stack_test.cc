@@ -131,8 +131,11 @@ TEST_CASE("stack: two that merge give the same merged") {
       const Tensor before = test::hidden_of(*model, batch);
       merge_stack(*model, *method);
       model->visit_linears([](Linear& linear) { CHECK(linear.adapters().empty()); });
+      // T5's attention does not divide its logits by sqrt(head_dim): its softmax passes on rounding
+      // fivefold (1.6e-5 to 2.3e-5 seen, by the compiler's options; the others up to 4e-6).
+      const double tolerance = type == "t5" ? 1e-4 : 2e-5;
       CHECK(test::max_difference(test::hidden_of(*model, batch), before) <=
-            2e-5 * test::max_magnitude(before));
+            tolerance * test::max_magnitude(before));
     }
 }
 

@@ -231,7 +231,9 @@ ComparePlan read_plan(const std::filesystem::path& file, const std::vector<std::
     const bool trains = method == own_options.end() || method->second != "none";
     if (!trains) options = for_evaluate(common, own_options);
     const toml::node* own = table->get("seeds");
-    const std::vector<uint64_t> own_seeds = own ? read_seeds(*own, at + ": 'seeds'") : seeds;
+    std::vector<uint64_t> own_seeds = own ? read_seeds(*own, at + ": 'seeds'") : seeds;
+    // Without training and without examples in the prompt every seed gives the same.
+    if (!trains && !own && !options.count("shots")) own_seeds.resize(1);
     const toml::node* search = table->get("search");
     const std::vector<Options> choices =
         search ? read_choices(*search, at) : std::vector<Options>{{}};

@@ -168,6 +168,39 @@ std::string section(const ComparePlan& plan, const std::vector<Row>& rows,
   return out;
 }
 
+namespace {
+
+// What the last such option of a run says; 0 where there is none.
+double number_of(const Run& run, const std::vector<std::string>& options) {
+  double out = 0;
+  for (const std::string& a : run.arguments)
+    for (const std::string& option : options)
+      if (a.rfind(option, 0) == 0) out = std::stod(a.substr(option.size()));
+  return out;
+}
+
+// Seconds that a run of the row will take.
+struct RowCost {
+  double update, record;  // seconds
+  int64_t steps, records;
+  explicit RowCost(const RunRecord& r)
+      : update(r.train_seconds / static_cast<double>(std::max<int64_t>(r.steps, 1))),
+        record(r.score_seconds / static_cast<double>(std::max<int64_t>(r.scored, 1))),
+        steps(r.planned_steps),
+        records(r.held_out) {}
+  double training(const Run& run) const {
+    const double most = number_of(run, {"--max-steps="});
+    return update * (most > 0 ? most : static_cast<double>(steps));
+  }
+  double scoring(const Run& run) const {
+    const double limit = number_of(run, {"--dev-limit=", "--limit="});
+    const auto all = static_cast<double>(records);
+    return record * (limit > 0 ? std::min(limit, all) : all);
+  }
+};
+
+}  // namespace
+
 std::string estimate(const ComparePlan& plan, const std::vector<Outcome>& trials) {
   std::string out;
   double total = 0;
@@ -176,27 +209,25 @@ std::string estimate(const ComparePlan& plan, const std::vector<Outcome>& trials
       out += fmt::format("{}: failed: {}\n", o.run->name, o.error);
       continue;
     }
-    double seeds = 0, limit = 0;
+    const RowCost cost(o.record);
+    double seeds = 0, training = 0, scoring = 0, choices = 0, search = 0;
     for (const Run& run : plan.runs) {
       if (run.name != o.run->name) continue;
       ++seeds;
-      for (const std::string& a : run.arguments)
-        if (a.rfind("--dev-limit=", 0) == 0 || a.rfind("--limit=", 0) == 0)
-          limit = std::stod(a.substr(a.find('=') + 1));
+      training = cost.training(run);
+      scoring = cost.scoring(run);
     }
-    const RunRecord& r = o.record;
-    const auto of = [](int64_t n) { return static_cast<double>(n); };
-    const double train = r.steps > 0 ? r.train_seconds / of(r.steps) * of(r.planned_steps) : 0;
-    const double records = limit > 0 ? std::min(limit, of(r.held_out)) : of(r.held_out);
-    const double scoring =
-        r.scored > 0 ? r.score_seconds / of(r.scored) * records : r.score_seconds;
-    total += seeds * (train + scoring);
-    out += fmt::format("{}: {} x ({} for {} steps + {} to score)\n", o.run->name, seeds,
-                       human_time(train), r.planned_steps, human_time(scoring));
+    for (const Run& run : plan.search) {
+      if (run.name != o.run->name) continue;
+      ++choices;
+      search += cost.training(run) + cost.scoring(run);
+    }
+    total += seeds * (training + scoring) + search;
+    out += fmt::format("{}: {} x ({} for {} steps + {} to score)", o.run->name, seeds,
+                       human_time(training), o.record.planned_steps, human_time(scoring));
+    if (choices > 0) out += fmt::format(", {} choices before in {}", choices, human_time(search));
+    out += "\n";
   }
-  if (!plan.search.empty())
-    out +=
-        fmt::format("and {} runs of the search, which are not counted here\n", plan.search.size());
   return out + fmt::format("all: {}\n", human_time(total / plan.jobs));
 }
 

@@ -31,7 +31,8 @@ std::string json(const ComparePlan& plan, const std::vector<Row>& rows, const st
 // A section of RESULTS.md: description, command, machine, the table, ranks and gates.
 std::string section(const ComparePlan& plan, const std::vector<Row>& rows,
                     const std::string& command);
-// What trials (trial_of) say of the whole plan: seconds for each row, and the sum.
+// What trials (trial_of) say of the whole plan: seconds for each row, and the sum. The records that
+// a search is scored on are taken for as many as the table's.
 std::string estimate(const ComparePlan& plan, const std::vector<Outcome>& trials);
 // Self-contained: the table, the metric against trained parameters (log axis), the loss curves.
 std::string html(const ComparePlan& plan, const std::vector<Row>& rows);

@@ -175,6 +175,7 @@ TEST_CASE("compare: rows where nothing trains take what holds for them too") {
   const ComparePlan plan = plan_of(dir, R"(
 metrics = ["accuracy", "macro F1"]
 description = "D"
+seeds = [0, 1]
 [options]
 model = "m"
 train = "a.tsv"
@@ -202,10 +203,14 @@ name = "trained"
                                                            "--limit=50", "--model=m", "--shots=16",
                                                            "--shots-from=a.tsv", "--shots-limit=16",
                                                            "--truncate=true", "--seed=0"});
-  CHECK(plan.runs[1].arguments ==
+  // Examples depend on the seed; without any, nothing does.
+  REQUIRE(plan.runs.size() == 5);
+  CHECK(plan.runs[1].seed == 1);
+  CHECK(plan.runs[2].arguments ==
         std::vector<std::string>{"--data=b.tsv", "--limit=50", "--model=m",
                                  "--template={text}: {label}", "--truncate=true", "--seed=0"});
-  CHECK(plan.runs[2].tool == "finetune");
+  CHECK(plan.runs[3].tool == "finetune");
+  CHECK(plan.runs[4].seed == 1);
 }
 
 TEST_CASE("compare: a plan that cannot be is named by file and line or key") {

@@ -65,6 +65,8 @@ TEST_CASE("compare: a trial's times make those of the whole plan") {
   plan.runs = {{"a", "a-0", 0, {"--dev-limit=50"}},
                {"a", "a-1", 1, {"--dev-limit=50"}},
                {"b", "b-0", 0, {}, "evaluate"}};
+  plan.search = {{"a", "search/a-0", 0, {"--dev-limit=50", "--max-steps=10"}},
+                 {"a", "search/a-1", 0, {"--dev-limit=50", "--max-steps=10"}}};
   const ComparePlan trial = trial_of(plan, 3);
   REQUIRE(trial.runs.size() == 2);
   CHECK(trial.runs[0].folder == "trial/a-0");
@@ -81,9 +83,10 @@ TEST_CASE("compare: a trial's times make those of the whole plan") {
                                       {&trial.runs[1], "", scored, {}}};
   const std::string text = estimate(plan, outcomes);
   CAPTURE(text);
-  CHECK(text.find("a: 2 x (1m00s for 30 steps + 50s to score)") != std::string::npos);
-  CHECK(text.find("b: 1 x (0s for 0 steps + 32s to score)") != std::string::npos);
-  CHECK(text.find("all: 4m12s") != std::string::npos);
+  CHECK(text.find("a: 2 x (1m00s for 30 steps + 50s to score), 2 choices before in 2m20s\n") !=
+        std::string::npos);
+  CHECK(text.find("b: 1 x (0s for 0 steps + 32s to score)\n") != std::string::npos);
+  CHECK(text.find("all: 6m32s") != std::string::npos);
 }
 
 }  // namespace
