@@ -28,7 +28,7 @@ ncclDataType_t type_of(const Tensor& t) {
 
 class Nccl : public Communicator {
  public:
-  Nccl(Cuda cuda, Communicator& host) : Communicator(host.rank(), host.size()), cuda_(cuda) {
+  explicit Nccl(Communicator& host) : Communicator(host.rank(), host.size()) {
     ncclUniqueId id{};
     if (rank() == 0) check(ncclGetUniqueId(&id), "it cannot start");
     const Tensor bytes = Tensor::zeros({sizeof(id)}, DType::u8);
@@ -50,18 +50,19 @@ class Nccl : public Communicator {
   void all_reduce(const std::vector<Tensor>& tensors) override {
     in_a_group(tensors, "a sum over the processes", [&](const Tensor& t) {
       return ncclAllReduce(t.raw(), t.raw(), static_cast<size_t>(t.numel()), type_of(t), ncclSum,
-                           comm_, cuda_.stream);
+                           comm_, Cuda{}.stream);
     });
   }
   void broadcast(const std::vector<Tensor>& tensors) override {
     in_a_group(tensors, "a broadcast", [&](const Tensor& t) {
       return ncclBroadcast(t.raw(), t.raw(), static_cast<size_t>(t.bytes()), ncclUint8, 0, comm_,
-                           cuda_.stream);
+                           Cuda{}.stream);
     });
   }
 
  private:
-  // Together, so that small tensors do not wait for each other.
+  // Together, so that small tensors do not wait for each other. (The stream may be another one than
+  // when this was made: engine/cuda.h.)
   template <class F>
   void in_a_group(const std::vector<Tensor>& tensors, const char* what, F f) {
     check(ncclGroupStart(), what);
@@ -72,15 +73,14 @@ class Nccl : public Communicator {
     check(ncclGroupEnd(), what);
   }
 
-  Cuda cuda_;
   ncclComm_t comm_ = nullptr;
 };
 
 }  // namespace
 
-std::unique_ptr<Communicator> device_communicator(Cuda cuda, Communicator& host) {
+std::unique_ptr<Communicator> device_communicator(Cuda, Communicator& host) {
   if (host.size() == 1) return std::make_unique<Alone>();
-  return std::make_unique<Nccl>(cuda, host);
+  return std::make_unique<Nccl>(host);
 }
 
 }  // namespace lk
