@@ -5,11 +5,10 @@
 // tall one is transposed before and after.
 #include "engine/svd.h"
 
-#include <cusolverDn.h>
-
 #include <cmath>
 #include <vector>
 
+#include "cuda/cusolver_handle.h"
 #include "cuda/workspace.h"
 #include "engine/device.h"
 #include "engine/kernels/square_sum.h"
@@ -18,41 +17,24 @@
 namespace lk {
 namespace {
 
-void check(cusolverStatus_t status, const char* what) {
-  require(status == CUSOLVER_STATUS_SUCCESS, "cuSOLVER: {}: status {}", what,
-          static_cast<int>(status));
-}
-
-struct Library {
-  cusolverDnHandle_t handle = nullptr;
-  cusolverDnParams_t params = nullptr;
-};
-
-Library& library() {
-  static Library& lib = *new Library;  // never destroyed, as CUDA may have ended before
-  if (!lib.handle) check(cusolverDnCreate(&lib.handle), "it cannot start");
-  if (!lib.params) check(cusolverDnCreateParams(&lib.params), "it cannot start");
-  return lib;
-}
-
 // a [m, n], m >= n, columns first and overwritten: u [m, n], s [n], vt [n, n], columns first too.
 // 0, or LAPACK's info.
 template <class T>
 int columns_first(Cuda cuda, T* u, T* s, T* vt, T* a, int64_t m, int64_t n) {
   constexpr cudaDataType kType = sizeof(T) == 8 ? CUDA_R_64F : CUDA_R_32F;
-  const Library& lib = library();
-  check(cusolverDnSetStream(lib.handle, cuda.stream), "a stream");
+  const Cusolver& lib = cusolver(cuda);
   size_t device_bytes = 0, host_bytes = 0;
-  check(cusolverDnXgesvd_bufferSize(lib.handle, lib.params, 'S', 'S', m, n, kType, a, m, kType, s,
-                                    kType, u, m, kType, vt, n, kType, &device_bytes, &host_bytes),
-        "the workspace of a singular value decomposition");
+  check_cusolver(
+      cusolverDnXgesvd_bufferSize(lib.handle, lib.params, 'S', 'S', m, n, kType, a, m, kType, s,
+                                  kType, u, m, kType, vt, n, kType, &device_bytes, &host_bytes),
+      "the workspace of a singular value decomposition");
   const Workspace<char> on_device(cuda, static_cast<int64_t>(device_bytes) + 1);
   std::vector<char> on_host(host_bytes + 1);
   const Workspace<int> info(cuda, 1);
-  check(cusolverDnXgesvd(lib.handle, lib.params, 'S', 'S', m, n, kType, a, m, kType, s, kType, u, m,
-                         kType, vt, n, kType, on_device.data(), device_bytes, on_host.data(),
-                         host_bytes, info.data()),
-        "a singular value decomposition");
+  check_cusolver(cusolverDnXgesvd(lib.handle, lib.params, 'S', 'S', m, n, kType, a, m, kType, s,
+                                  kType, u, m, kType, vt, n, kType, on_device.data(), device_bytes,
+                                  on_host.data(), host_bytes, info.data()),
+                 "a singular value decomposition");
   int result = 0;
   copy(cuda, &result, info.data(), sizeof(result));
   synchronize(cuda);

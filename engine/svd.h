@@ -18,6 +18,12 @@ Svd svd(const Tensor& a);
 template <class T>
 int svd(Cuda cuda, T* u, T* s, T* vt, T* a, int64_t m, int64_t n);
 
+// The `rank` largest singular values alone, u [m, rank], s [rank], vt [rank, n], on the CPU, by an
+// eigenvalue problem of the smaller side (engine/principal_svd.cc): some times faster than svd
+// where a is large. In double on the CPU, in f32 on the device, where singular values below 1e-3 of
+// the largest come out rough. The vectors of singular values of 0 may be 0.
+Svd principal_svd(const Tensor& a, int64_t rank);
+
 struct Qr {
   Tensor q, r;  // [m, k], [k, n]
 };

@@ -35,10 +35,9 @@ Tensor first_rows(const Tensor& m, int64_t r, F&& factor) {
   return Tensor::from<double>(out, {r, m.dim(1)}).to(m.dtype());
 }
 
-// svd(m) where the model says, brought to the CPU, where initial values are made.
-Svd factors(const Tensor& m, const Model& model) {
-  const Svd f = svd(m.to(model.factor_on));
-  return {f.u.to(Device::cpu), f.s.to(Device::cpu), f.vt.to(Device::cpu)};
+// The r largest singular values, found where the model says.
+Svd factors(const Tensor& m, int64_t r, const Model& model) {
+  return principal_svd(m.to(model.factor_on), r);
 }
 
 LoraStart with_rest(LoraStart start, const Tensor& w, double scale) {
@@ -69,7 +68,7 @@ LoraStart loftq(const Place& place, int64_t r, double scale, const LoftqConfig& 
     if (t > 0) rest = out.new_weight = with_rest(out, w, scale).new_weight;
     const Tensor lost = w.clone(), q = weight.rounded(rest);
     for (int64_t i = 0; i < w.numel(); ++i) lost.data<float>()[i] -= q.data<float>()[i];
-    const Svd f = factors(lost, place.model);
+    const Svd f = factors(lost, r, place.model);
     const auto root = [&](int64_t i) { return std::sqrt(f.s.item(i) / scale); };
     out.a = first_rows(f.vt, r, root);
     out.b = columns(f.u, r, root);
@@ -110,7 +109,7 @@ LoraStart lora_start(Place& place, const std::string& kind, int64_t r, double sc
   require(scale != 0, "init_lora_weights '{}' divides by the scale, which is 0", kind);
   if (kind == "pissa" || kind.rfind("pissa_niter_", 0) == 0) {
     const Tensor w = place.linear->weight().dense(place.dtype());
-    const Svd f = factors(w, place.model);
+    const Svd f = factors(w, r, place.model);
     const auto root = [&](int64_t i) { return std::sqrt(f.s.item(i) / scale); };
     return with_rest({first_rows(f.vt, r, root), columns(f.u, r, root), {}}, w, scale);
   }
