@@ -35,7 +35,9 @@ class Nccl : public Communicator {
     std::memcpy(bytes.raw(), &id, sizeof(id));
     host.broadcast({bytes});
     std::memcpy(&id, bytes.raw(), sizeof(id));
-    check(ncclCommInitRank(&comm_, size(), id, rank()), "the processes' devices do not meet");
+    check(ncclCommInitRank(&comm_, size(), id, rank()),
+          "the processes' devices do not meet; on each machine start no more processes than it has "
+          "devices");
   }
   // After an error the others' part of what was asked for may never come.
   ~Nccl() override {

@@ -41,11 +41,7 @@ void choose_device(Cuda, int index) {
     cudaGetLastError();  // require_device says what it is
     return;
   }
-  require(index < count,
-          "process {} of this machine would take its CUDA device {}, and there {}: start as many "
-          "processes as there are devices, or use --device cpu",
-          index, index, count == 1 ? "is 1" : fmt::format("are {}", count));
-  check_cuda(cudaSetDevice(index), "the device");
+  check_cuda(cudaSetDevice(index % count), "the device");
 }
 
 std::string cuda_problem() {

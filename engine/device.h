@@ -13,8 +13,8 @@ namespace lk {
 
 // Why this build or machine cannot compute on CUDA; empty where it can.
 std::string cuda_problem();
-// Which of the machine's devices Cuda is, from 0; before anything else is asked of it. Error where
-// there are not so many; where there is none, cuda_problem says so.
+// Which of the devices Cuda is, from 0, before anything else is asked of it; counted round, since a
+// launcher may show each process one of its own. Where there is none, cuda_problem says so.
 void choose_device(Cuda cuda, int index);
 // Error unless tensors can lie on `device`; it says why, and names the CPU.
 void require_device(Device device);
