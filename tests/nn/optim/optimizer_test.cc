@@ -148,5 +148,15 @@ TEST_CASE("clipping leaves a small or not finite gradient alone") {
   CHECK(p.grad().item(1) == 4.0);
 }
 
+TEST_CASE("clipping scales the gradient once that two parameters have in common") {
+  const Var a = Var::leaf(Tensor::zeros({8}, DType::f32)),
+            b = Var::leaf(Tensor::zeros({8}, DType::f32));
+  backward(sum(add(a, b)));
+  std::vector<ParamGroup> groups(1);
+  groups[0].params = {{"a", a}, {"b", b}};
+  CHECK(clip_grad_norm(groups, 1.0) == 4.0);
+  for (const Var& p : {a, b}) CHECK(std::abs(p.grad().item(3) - 0.25) <= 1e-6);
+}
+
 }  // namespace
 }  // namespace lk
