@@ -25,6 +25,8 @@ namespace lk {
 // y [T, out] = x [T, in] W^T + b. W: [out, in], or [in, out] when `in_out` (GPT-2's Conv1D).
 // bias [out] or undefined.
 Var linear(const Var& x, const Var& weight, const Var& bias = {}, bool in_out = false);
+// gelu_tanh(linear(...)), in one product where the library has it (CUDA, bf16).
+Var linear_gelu_tanh(const Var& x, const Var& weight, const Var& bias = {}, bool in_out = false);
 // y = base + scale * (x A^T) B^T. x [T, in], A [r, in], B [out, r], base [T, out] (Hu et al. 2021,
 // eq. 3).
 Var low_rank_add(Var base, const Var& x, const Var& a, const Var& b, float scale);

@@ -196,6 +196,12 @@ void gemm_cuda(const Key& q, const Tensor& c, const Tensor& a, const Tensor& b,
   });
 }
 
+void count(int64_t m, int64_t n, int64_t k) {
+  gemm_counters().calls += 1;
+  gemm_counters().flops +=
+      2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+}
+
 // Reads a tensor as a matrix: rows are all dimensions but the last.
 std::pair<int64_t, int64_t> as_matrix(const Tensor& t) {
   if (t.shape().rank() == 0) return {1, 1};
@@ -228,9 +234,7 @@ void gemm(const Tensor& c, const Tensor& a, const Tensor& b, const GemmOptions& 
   invariant(!(o.bias && o.alpha != 1.0f && a.dtype() != DType::f64),
             "gemm: alpha {} together with a bias", o.alpha);
   if (cm == 0 || cn == 0) return;
-  gemm_counters().calls += 1;
-  gemm_counters().flops +=
-      2.0 * static_cast<double>(cm) * static_cast<double>(cn) * static_cast<double>(ak);
+  count(cm, cn, ak);
   const DType bias_type = o.bias ? o.bias->dtype() : DType::f32;
   const Key key{cm,
                 cn,
@@ -268,6 +272,42 @@ void gemm(const Tensor& c, const Tensor& a, const Tensor& b, const GemmOptions& 
     return;
   }
   run_dnnl(key, c, a, b, o.bias);
+}
+
+Tensor gemm_gelu_tanh(const Tensor& a, const Tensor& b, const GemmOptions& o, Tensor* z) {
+  if (a.device() != Device::cuda || a.dtype() != DType::bf16) return {};
+  auto [m, k] = as_matrix(a);
+  auto [bk, n] = as_matrix(b);
+  if (o.transpose_a) std::swap(m, k);
+  if (o.transpose_b) std::swap(bk, n);
+  invariant(k == bk && b.dtype() == a.dtype(), "gemm_gelu_tanh: {} {} times {} {}",
+            name_of(a.dtype()), a.shape(), name_of(b.dtype()), b.shape());
+  invariant(o.alpha == 1.0f && !o.accumulate && (!o.bias || o.bias->numel() == n),
+            "gemm_gelu_tanh: options that it has not");
+  if (m == 0 || n == 0 || k == 0) return {};
+  const Tensor bias = o.bias ? o.bias->to(a.dtype()) : Tensor();
+  Tensor c = Tensor::empty({m, n}, a.dtype(), a.device());
+  Tensor kept = z ? Tensor::like(c) : Tensor();
+  bool done = false;
+  on_float("gemm", a, [&](auto isa, auto) {
+    if constexpr (std::is_same_v<decltype(isa), Cuda>)
+      done = gemm_gelu_tanh(isa, c.raw(), kept.raw(), a.raw(), b.raw(), bias.raw(),
+                            {.m = m,
+                             .n = n,
+                             .k = k,
+                             .ab = a.dtype(),
+                             .c = a.dtype(),
+                             .transpose_a = o.transpose_a,
+                             .transpose_b = o.transpose_b,
+                             .accumulate = false,
+                             .has_bias = o.bias != nullptr,
+                             .gelu = true,
+                             .keeps_z = z != nullptr});
+  });
+  if (!done) return {};
+  if (z) *z = kept;
+  count(m, n, k);
+  return c;
 }
 
 }  // namespace lk

@@ -18,6 +18,11 @@ struct GemmOptions {
 // Fixed summation order: same bits every time.
 void gemm(const Tensor& c, const Tensor& a, const Tensor& b, const GemmOptions& options = {});
 
+// gelu_tanh(Z), Z [m, n] = op(A) op(B) + bias, in one pass over it; Z itself goes into *z where
+// that is not null. Undefined, and nothing is done, where the library has no such product: on CUDA
+// it has, in bf16 (its tanh is too rough for f32). Neither alpha nor accumulate.
+Tensor gemm_gelu_tanh(const Tensor& a, const Tensor& b, const GemmOptions& options, Tensor* z);
+
 // What a library is asked for: sums in f32, bias of c's dtype. B fills its rows, A and C may be
 // columns of wider matrices.
 struct GemmShape {
@@ -25,11 +30,15 @@ struct GemmShape {
   DType ab, c;
   bool transpose_a, transpose_b, accumulate, has_bias;
   int64_t step_a = 0, step_c = 0;  // from a stored row to the next; 0: as many as it has columns
+  bool gelu = false, keeps_z = false;  // C = gelu_tanh(Z); Z is written too
   bool operator==(const GemmShape&) const = default;
 };
 // On CUDA (cuda/gemm.cc); bias: [n] or null. f32 is not rounded to TF32.
 void gemm(Cuda cuda, void* c, const void* a, const void* b, const void* bias, float alpha,
           const GemmShape& shape);
+// With shape.gelu. z: [m, n] where shape.keeps_z. False: no algorithm for this shape.
+bool gemm_gelu_tanh(Cuda cuda, void* c, void* z, const void* a, const void* b, const void* bias,
+                    const GemmShape& shape);
 
 // Counts, so that tests can prove which products were computed and `bench` can report useful flops.
 struct GemmCounters {

@@ -1,5 +1,7 @@
 #include "nn/linear.h"
 
+#include "autograd/ops.h"
+
 namespace lk {
 
 std::string_view name_of(Role role) {
@@ -19,6 +21,11 @@ Linear::Linear(const std::string& name, Role role, int layer, int64_t in, int64_
 
 Var Linear::operator()(const Var& x, std::span<const int32_t> offsets) const {
   return apply(x, offsets, adapters_.size());
+}
+
+Var Linear::with_gelu_tanh(const Var& x, std::span<const int32_t> offsets) const {
+  return adapters_.empty() ? weight_->apply_gelu_tanh(x, bias_.var)
+                           : gelu_tanh((*this)(x, offsets));
 }
 
 Var Linear::apply(const Var& x, std::span<const int32_t> offsets, size_t adapters) const {

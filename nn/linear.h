@@ -23,6 +23,8 @@ class Linear {
 
   // x [T, in] -> [T, out]. offsets [B + 1]: the documents of x, for adapters that tell them apart.
   Var operator()(const Var& x, std::span<const int32_t> offsets = {}) const;
+  // gelu_tanh of that, in one product where no adapter stands between and the device has one.
+  Var with_gelu_tanh(const Var& x, std::span<const int32_t> offsets = {}) const;
 
   const std::string& name() const { return name_; }
   Role role() const { return role_; }

@@ -19,8 +19,16 @@ Tensor transposed(const Tensor& m) {
 
 }  // namespace
 
+Var Weight::apply_gelu_tanh(const Var& x, const Var& bias) const {
+  return gelu_tanh(apply(x, bias));
+}
+
 Var DenseWeight::apply(const Var& x, const Var& bias) const {
   return linear(x, parameter_.var, bias, in_out_);
+}
+
+Var DenseWeight::apply_gelu_tanh(const Var& x, const Var& bias) const {
+  return linear_gelu_tanh(x, parameter_.var, bias, in_out_);
 }
 
 Tensor DenseWeight::dense(DType dtype) const {

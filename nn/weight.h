@@ -14,6 +14,7 @@ class Weight {
   virtual ~Weight() = default;
   // y [T, out] = x [T, in] W^T + bias. bias: [out] or undefined.
   virtual Var apply(const Var& x, const Var& bias) const = 0;
+  virtual Var apply_gelu_tanh(const Var& x, const Var& bias) const;  // gelu_tanh(y)
   virtual int64_t in_features() const = 0;
   virtual int64_t out_features() const = 0;
   // A copy as [out, in], on the CPU.
@@ -43,6 +44,7 @@ class DenseWeight : public Weight {
         in_out_(in_out),
         parameter_(name, in_out ? Shape{in, out} : Shape{out, in}) {}
   Var apply(const Var& x, const Var& bias) const override;
+  Var apply_gelu_tanh(const Var& x, const Var& bias) const override;
   int64_t in_features() const override { return in_; }
   int64_t out_features() const override { return out_; }
   Tensor dense(DType dtype) const override;

@@ -1,6 +1,7 @@
 // cuBLASLt by plain loops. What lies outside of device memory is refused, as is a preference that a
 // device would not meet: addresses less aligned than was said.
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <vector>
 
@@ -12,9 +13,14 @@ struct cublasLtContext {};
 struct cublasLtMatmulDescOpaque_t {
   cublasOperation_t a = CUBLAS_OP_N, b = CUBLAS_OP_N;
   cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
-  const void* bias = nullptr;
+  const void *bias = nullptr, *aux = nullptr;
+  int64_t aux_leading = 0;
   cudaDataType_t bias_type = CUDA_R_32F;
+  bool has(int part) const { return (epilogue & part) == part; }
 };
+// The bits that epilogues are made of.
+constexpr int kBias = CUBLASLT_EPILOGUE_BIAS, kGelu = CUBLASLT_EPILOGUE_GELU, kAux = 128;
+
 struct cublasLtMatrixLayoutOpaque_t {
   cudaDataType_t type;
   size_t rows, cols, leading;
@@ -54,7 +60,11 @@ std::vector<float> rows_of(const void* data, const cublasLtMatrixLayoutOpaque_t&
 
 bool aligned(const void* data, uint64_t to) { return reinterpret_cast<uintptr_t>(data) % to == 0; }
 
-// d = scale * op(a) op(b) + keep * c, and the bias that `product` may ask for.
+float gelu_tanh(float x) {
+  return 0.5f * x * (1 + std::tanh(0.7978845608f * (x + 0.044715f * x * x * x)));
+}
+
+// d = scale * op(a) op(b) + keep * c, and the bias and the GELU that `product` may ask for.
 struct Product {
   cublasLtMatmulDescOpaque_t product;
   cublasLtMatrixLayoutOpaque_t a_layout, b_layout, c_layout, d_layout;
@@ -69,6 +79,7 @@ void multiply(const Product& p) {
                            right = rows_of(p.b, p.b_layout, tb);
   const size_t m = p.d_layout.rows, n = p.d_layout.cols, k = left.size() / m;
   std::vector<float> sum(n);
+  void* const aux = const_cast<void*>(p.product.aux);
   for (size_t i = 0; i < m; ++i) {
     sum.assign(n, 0.0f);
     for (size_t l = 0; l < k; ++l)
@@ -76,14 +87,21 @@ void multiply(const Product& p) {
     for (size_t j = 0; j < n; ++j) {
       float value = p.scale * sum[j];
       if (p.keep != 0) value += p.keep * read(p.c, p.c_layout.type, j * p.c_layout.leading + i);
-      if (p.product.epilogue == CUBLASLT_EPILOGUE_BIAS)
-        value += read(p.product.bias, p.product.bias_type, i);
+      if (p.product.has(kBias)) value += read(p.product.bias, p.product.bias_type, i);
+      if (p.product.has(kAux))
+        write(aux, p.d_layout.type, j * static_cast<size_t>(p.product.aux_leading) + i, value);
+      if (p.product.has(kGelu)) value = gelu_tanh(value);
       write(p.d, p.d_layout.type, j * p.d_layout.leading + i, value);
     }
   }
-  for (size_t j = 0; j < n; ++j)
-    emu::mark_written(static_cast<char*>(p.d) + j * p.d_layout.leading * p.d_layout.size(),
-                      m * p.d_layout.size());
+  const size_t size = p.d_layout.size();
+  for (size_t j = 0; j < n; ++j) {
+    emu::mark_written(static_cast<char*>(p.d) + j * p.d_layout.leading * size, m * size);
+    if (p.product.has(kAux))
+      emu::mark_written(
+          static_cast<char*>(aux) + j * static_cast<size_t>(p.product.aux_leading) * size,
+          m * size);
+  }
 }
 
 }  // namespace
@@ -131,6 +149,10 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t product,
       return take(product->bias);
     case CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE:
       return take(product->bias_type);
+    case CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER:
+      return take(product->aux);
+    case CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD:
+      return take(product->aux_leading);
   }
   return CUBLAS_STATUS_NOT_SUPPORTED;
 }
@@ -170,12 +192,14 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
   if (wanted < 1 || (tb ? b->cols : b->rows) != k || d->rows != m || d->cols != n || c->rows != m ||
       c->cols != n)
     return CUBLAS_STATUS_INVALID_VALUE;
-  const bool types =
-      a->type == b->type && c->type == d->type &&
-      (d->type == a->type || (a->type == CUDA_R_16BF && d->type == CUDA_R_32F)) &&
-      (product->epilogue == CUBLASLT_EPILOGUE_DEFAULT || product->bias_type == d->type);
-  *found = types ? 1 : 0;
-  if (!types) return CUBLAS_STATUS_NOT_SUPPORTED;
+  const bool types = a->type == b->type && c->type == d->type &&
+                     (d->type == a->type || (a->type == CUDA_R_16BF && d->type == CUDA_R_32F)) &&
+                     (!product->has(kBias) || product->bias_type == d->type);
+  const bool aux = !product->has(kAux) ||
+                   (product->aux_leading % 8 == 0 &&
+                    product->aux_leading >= static_cast<int64_t>(m) && aligned(product->aux, 16));
+  *found = types && aux ? 1 : 0;
+  if (!*found) return CUBLAS_STATUS_NOT_SUPPORTED;
   results[0] = {};
   for (int i = 0; i < 4; ++i) results[0].algo.data[i] = preference->alignment[i];
   return CUBLAS_STATUS_SUCCESS;
@@ -187,15 +211,17 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t product, co
                               cublasLtMatrixLayout_t c_layout, void* d,
                               cublasLtMatrixLayout_t d_layout, const cublasLtMatmulAlgo_t* algo,
                               void*, size_t, cudaStream_t stream) {
-  const bool biased = product->epilogue == CUBLASLT_EPILOGUE_BIAS;
+  const size_t of_bias = d_layout->rows * d_layout->size();
+  const auto of_aux = static_cast<size_t>(product->aux_leading) * d_layout->cols * d_layout->size();
   if (!emu::is_device_memory(a, a_layout->bytes()) ||
       !emu::is_device_memory(b, b_layout->bytes()) ||
       !emu::is_device_memory(c, c_layout->bytes()) ||
       !emu::is_device_memory(d, d_layout->bytes()) ||
-      (biased && !emu::is_device_memory(product->bias, d_layout->rows * d_layout->size())))
+      (product->has(kBias) && !emu::is_device_memory(product->bias, of_bias)) ||
+      (product->has(kAux) && !emu::is_device_memory(product->aux, of_aux)))
     return CUBLAS_STATUS_INVALID_VALUE;
   if (!aligned(a, algo->data[0]) || !aligned(b, algo->data[1]) || !aligned(c, algo->data[2]) ||
-      !aligned(d, algo->data[3]))
+      !aligned(d, algo->data[3]) || (product->has(kAux) && !aligned(product->aux, 16)))
     return CUBLAS_STATUS_EXECUTION_FAILED;
   const Product all{*product,
                     *a_layout,

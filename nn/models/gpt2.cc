@@ -152,8 +152,9 @@ class Gpt2 : public Model {
     const Var c = attend(qkv[0], qkv[1], qkv[2], context, options, hooks.kv.get(), n);
     const Var a = dropout(l.attn_proj(c, at), p);
     const Var y = add(x, run_adapters(hooks.attn_out, a, {n, x, at}));
-    const Var m = l.ln_2(y), up = l.c_fc(m, at);
-    const Var f = dropout(l.mlp_proj(exact_gelu_ ? gelu(up) : gelu_tanh(up), at), p);
+    const Var m = l.ln_2(y);
+    const Var up = exact_gelu_ ? gelu(l.c_fc(m, at)) : l.c_fc.with_gelu_tanh(m, at);
+    const Var f = dropout(l.mlp_proj(up, at), p);
     return add(y, run_adapters(hooks.ffn_out, f, {m, y, at}));
   }
 

@@ -226,7 +226,7 @@ class T5 : public Model {
                    const Packing& packing) const {
     const std::span<const int32_t> at(packing.offsets);
     const Var n = b.ffn_norm(x);
-    const Var inner = gated_ ? mul(gelu_tanh(b.gate(n, at)), b.up(n, at)) : relu(b.up(n, at));
+    const Var inner = gated_ ? mul(b.gate.with_gelu_tanh(n, at), b.up(n, at)) : relu(b.up(n, at));
     return add(x, run_adapters(hooks.ffn_out, drop(b.down(drop(inner), at)), {n, x, at}));
   }
 

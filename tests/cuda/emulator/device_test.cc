@@ -3,10 +3,12 @@
 
 #include <memory>
 
+#include "autograd/ops.h"
 #include "cuda/emulator/emulator.h"
 #include "cuda/optimizer.h"
 #include "engine/device.h"
 #include "tests/cuda/device.h"
+#include "tests/tiny_models.h"
 
 namespace lk::test {
 namespace {
@@ -46,6 +48,29 @@ TEST_CASE("cuda adamw: a hundred tensors in two launches") {
   adamw_update_many(Cuda{}, tensors, {1e-2, 0.9, 0.99, 1e-8, 0.1, 3});
   REQUIRE(profiler.profiles().size() == 1);
   CHECK(profiler.profiles()[0].launches == 2);
+}
+
+TEST_CASE("cuda: a GELU costs no kernel of its own where the library's product can have it") {
+  // x [3, 16] times W [16, n]; with a gradient, Z is kept.
+  const auto kernels = [](DType dtype, int64_t n, bool records) {
+    const Var x = random_tensor({3, 16}, dtype, 1).to(Device::cuda),
+              b = random_tensor({n}, dtype, 3).to(Device::cuda);
+    const Tensor values = random_tensor({16, n}, dtype, 2).to(Device::cuda);
+    const emu::Profiler profiler;
+    linear_gelu_tanh(x, records ? Var::leaf(values) : Var(values), b, true);
+    int64_t launches = 0;
+    for (const auto& p : profiler.profiles()) launches += p.launches;
+    return launches;
+  };
+  CHECK(kernels(DType::bf16, 24, false) == 0);
+  CHECK(kernels(DType::bf16, 24, true) == 0);
+  CHECK(kernels(DType::bf16, 23, false) == 0);
+  CHECK(kernels(DType::bf16, 23, true) == 1);  // Z's rows would be no multiples of 16 bytes
+  CHECK(kernels(DType::f32, 24, false) == 1);
+  const emu::Machine was = emu::machine();
+  emu::machine().major = 8;
+  CHECK(kernels(DType::bf16, 40, false) == 1);  // another shape: the choice for one is kept
+  emu::machine() = was;
 }
 
 }  // namespace
