@@ -55,8 +55,13 @@ GPU_BUILD  := $(BUILD)$(addprefix /,$(filter-out sm80-90-100,sm$(subst $(space),
 # EMULATE=1, and otherwise a message. The tests always have the emulator.
 CUDA       ?= $(if $(NVCC),1,0)
 EMULATE    ?= 0
+# With it, CHECK=1 has the emulator check every access of what make runs, as EMULATOR_CHECK=1 has it in the environment.
+CHECK      ?= 0
+ifeq ($(CHECK),1)
+export EMULATOR_CHECK := 1
+endif
 CUDA_HOME  := $(patsubst %/bin/nvcc,%,$(NVCC))
-GPU_SRC    := $(CU_SRC) $(addprefix cuda/,device.cc managed.cc staging.cc graph.cc graph_memory.cc gemm.cc cublaslt.cc svd.cc eigen.cc cusolver.cc communicator.cc nccl.cc cases.cc timing.cc)
+GPU_SRC    := $(CU_SRC) $(addprefix cuda/,device.cc launch.cc managed.cc staging.cc graph.cc graph_memory.cc gemm.cc cublaslt.cc svd.cc eigen.cc cusolver.cc communicator.cc nccl.cc cases.cc timing.cc)
 # Several processes for one training run: where MPI's compiler is (MPI=0 leaves it out).
 MPICXX     ?= mpicxx
 MPI        ?= $(if $(shell command -v $(MPICXX)),1,0)
@@ -92,7 +97,7 @@ comma := ,
 # What the commands below build, they build on all cores, unless make was told how many jobs.
 JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$$(nproc))
 
-.PHONY: all deps demo demo-minilm test test-oracle test-gpu bench-gpu check-kernels cuda-objects check format format-check lint sanitize fuzz clean
+.PHONY: FORCE all deps demo demo-minilm test test-oracle test-gpu bench-gpu check-kernels cuda-objects check format format-check lint sanitize fuzz clean
 .DEFAULT_GOAL := all
 all: $(TOOLS)
 
@@ -283,9 +288,15 @@ $(TESTS_GPU): $(if $(filter 1,$(EMULATE)),$(call obj,$(GPU_TESTS)),$(call gpu_ob
 	@mkdir -p $(@D)
 	$(LINK) $(LDFLAGS) $^ $(LDLIBS) $(DEVICE_LIBS) -o $@
 
+# What the tools were linked with: another choice of EMULATE, CUDA or MPI links them again.
+$(BIN)/.linked: FORCE
+	@mkdir -p $(@D)
+	@echo '$(DEVICE_OBJ) $(DEVICE_LIBS) $(MPI)' | cmp -s - $@ || echo '$(DEVICE_OBJ) $(DEVICE_LIBS) $(MPI)' > $@
+FORCE:
+
 $(BIN)/kernels: $(EMU_OBJ)
 $(BIN)/kernels: DEVICE_LIBS := $(EMU_LIBS)
-$(filter-out $(BIN)/kernels,$(TOOLS)): $(DEVICE_OBJ) $(patsubst @%,%,$(filter @%,$(DEVICE_LIBS)))
+$(filter-out $(BIN)/kernels,$(TOOLS)): $(DEVICE_OBJ) $(patsubst @%,%,$(filter @%,$(DEVICE_LIBS))) $(BIN)/.linked
 $(TOOLS): $(BIN)/%: $(BUILD)/obj/tools/%.o $(call obj,$(TOOL_LIB)) $(LIB_OBJ)
 	@mkdir -p $(@D)
 	$(LINK) $(LDFLAGS) $(filter %.o,$^) $(LDLIBS) $(DEVICE_LIBS) -o $@

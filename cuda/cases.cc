@@ -2,7 +2,6 @@
 
 #include <fmt/core.h>
 
-#include "cuda/optimizer.h"
 #include "engine/kernels/accumulate.h"
 #include "engine/kernels/adafactor.h"
 #include "engine/kernels/attention.h"

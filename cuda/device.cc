@@ -120,7 +120,10 @@ std::string device_name(Cuda) {
 }
 
 void synchronize(Cuda cuda) {
-  const auto wait = [&] { check_cuda(cudaStreamSynchronize(cuda.stream), "earlier kernels"); };
+  const auto wait = [&] {
+    check_cuda(cudaStreamSynchronize(cuda.stream),
+               "an earlier kernel (CUDA_LAUNCH_BLOCKING=1 in the environment tells which)");
+  };
   if (recorded_graph())
     outside_graph(cuda, wait);
   else

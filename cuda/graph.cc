@@ -80,7 +80,7 @@ void launch_part(DeviceGraph& graph, cudaStream_t stream) {
 // The pool's memory that the first run left is the graph's from now on.
 void trim_pool(cudaStream_t stream) {
   cudaMemPool_t pool = nullptr;
-  check_cuda(cudaDeviceGetDefaultMemPool(&pool, 0), "the memory pool");
+  check_cuda(cudaDeviceGetDefaultMemPool(&pool, current_device()), "the memory pool");
   check_cuda(cudaStreamSynchronize(stream), "earlier kernels");
   check_cuda(cudaMemPoolTrimTo(pool, 0), "the memory pool");
 }

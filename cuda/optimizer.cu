@@ -1,4 +1,4 @@
-#include "cuda/optimizer.h"
+#include "engine/kernels/optimizer.h"
 
 #include <algorithm>
 #include <cmath>
@@ -28,13 +28,13 @@ struct AdamwConstants {
 constexpr int kMostTensors = 64;
 constexpr int64_t kChunk = 4096;  // elements of a block's piece of work
 struct AdamwTensors {
-  AdamwTensor at[kMostTensors];
+  AdamwTensor<float> at[kMostTensors];
   int64_t first_chunk[kMostTensors + 1];
   int count;
 };
 
 template <int N>
-__device__ __forceinline__ void adamw_elements(const AdamwTensor& t, int64_t i,
+__device__ __forceinline__ void adamw_elements(const AdamwTensor<float>& t, int64_t i,
                                                const AdamwConstants& c) {
   Elements<float, N> p = load<N>(t.p + i), m = load<N>(t.m + i), v = load<N>(t.v + i);
   const Elements<float, N> g = load<N>(t.g + i);
@@ -52,7 +52,7 @@ __global__ void __launch_bounds__(kEachThreads)
   int at = 0;
   for (int64_t chunk = blockIdx.x; chunk < tensors.first_chunk[tensors.count]; chunk += gridDim.x) {
     while (chunk >= tensors.first_chunk[at + 1]) ++at;
-    const AdamwTensor& t = tensors.at[at];
+    const AdamwTensor<float>& t = tensors.at[at];
     const int64_t begin = (chunk - tensors.first_chunk[at]) * kChunk,
                   end = begin + kChunk < t.n ? begin + kChunk : t.n, whole = (end - begin) / N * N;
     for (int64_t i = begin + threadIdx.x * N; i < begin + whole; i += kEachThreads * N)
@@ -106,12 +106,14 @@ struct Lion {
 
 }  // namespace
 
-void adamw_update_many(Cuda cuda, std::span<const AdamwTensor> tensors, const AdamwStep& step) {
-  while (!tensors.empty()) {
+template <class Isa, class A>
+void adamw_update(Isa cuda, const AdamwTensor<A>* tensors, int64_t count, const AdamwStep& step) {
+  const AdamwTensor<A>* const end = tensors + count;
+  while (tensors != end) {
     AdamwTensors some{};
     bool packed = true;
-    for (; !tensors.empty() && some.count < kMostTensors; tensors = tensors.subspan(1)) {
-      const AdamwTensor& t = tensors.front();
+    for (; tensors != end && some.count < kMostTensors; ++tensors) {
+      const AdamwTensor<A>& t = *tensors;
       packed = packed && aligned_16(t.p) && aligned_16(t.g) && aligned_16(t.m) && aligned_16(t.v);
       some.at[some.count] = t;
       some.first_chunk[some.count + 1] = some.first_chunk[some.count] + (t.n + kChunk - 1) / kChunk;
@@ -122,12 +124,6 @@ void adamw_update_many(Cuda cuda, std::span<const AdamwTensor> tensors, const Ad
       launch(packed ? adamw_kernel<true> : adamw_kernel<false>, grid_for(chunks), kEachThreads, 0,
              cuda.stream, some, AdamwConstants(step));
   }
-}
-
-template <class Isa, class A>
-void adamw_update(Isa cuda, A* p, const A* g, A* m, A* v, int64_t n, const AdamwStep& s) {
-  const AdamwTensor one{p, m, v, g, n};
-  adamw_update_many(cuda, {&one, 1}, s);
 }
 template <class Isa, class A>
 void sgd_update(Isa cuda, A* p, const A* g, A* m, int64_t n, double lr, double momentum,
@@ -147,7 +143,7 @@ void lion_update(Isa cuda, A* p, const A* g, A* m, int64_t n, double lr, double 
          p, g, m, n);
 }
 
-template void adamw_update(Cuda, float*, const float*, float*, float*, int64_t, const AdamwStep&);
+template void adamw_update(Cuda, const AdamwTensor<float>*, int64_t, const AdamwStep&);
 template void sgd_update(Cuda, float*, const float*, float*, int64_t, double, double, double, bool);
 template void lion_update(Cuda, float*, const float*, float*, int64_t, double, double, double,
                           double);

@@ -272,8 +272,24 @@ void report_inactive_source(const Thread& thread, int lane) {
          "a shuffle reads lane " + std::to_string(lane) + ", which takes no part in it");
 }
 
-Checker::Checker() { emu::reports() = {.wanted = true, .all = {}, .index = {}}; }
-Checker::~Checker() { emu::reports() = {}; }
+namespace {
+
+// What checkers found around the one that lives.
+std::vector<Reports>& outer_reports() {
+  static auto& outer = *new std::vector<Reports>;
+  return outer;
+}
+
+}  // namespace
+
+Checker::Checker() {
+  outer_reports().push_back(std::move(emu::reports()));
+  emu::reports() = {.wanted = true, .all = {}, .index = {}};
+}
+Checker::~Checker() {
+  emu::reports() = std::move(outer_reports().back());
+  outer_reports().pop_back();
+}
 const std::vector<Report>& Checker::reports() const { return emu::reports().all; }
 std::string Checker::text() const {
   std::string text;

@@ -17,10 +17,11 @@ void set_order(uint64_t seed);
 
 // What the machine is said to have; a test of what is done without may change it.
 struct Machine {
-  int devices = 1, major = 9, minor = 0;  // compute capability
-  size_t bytes = size_t{16} << 30;        // of device memory
-  size_t host_bytes = size_t{64} << 30;   // that pinned and managed memory may take together
-  bool concurrent_managed = true;         // managed memory can be advised and prefetched
+  int devices = 1, major = 9, minor = 0;    // compute capability
+  size_t bytes = size_t{16} << 30;          // of device memory
+  size_t host_bytes = size_t{64} << 30;     // that pinned and managed memory may take together
+  size_t shared_bytes = size_t{227} << 10;  // that a block may have
+  bool concurrent_managed = true;           // managed memory can be advised and prefetched
 };
 Machine& machine();
 

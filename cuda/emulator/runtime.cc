@@ -125,7 +125,8 @@ cudaError_t cudaSetDevice(int device) {
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   if (!is_device(device)) return fail(cudaErrorInvalidDevice);
   const Machine& m = machine();
-  *properties = {"emulated", m.bytes, kSharedDefault, kSharedMost, m.major, m.minor, 4, 1024, 32};
+  *properties = {"emulated", m.bytes, kSharedDefault, m.shared_bytes, m.major, m.minor, 4,
+                 1024,       32};
   return cudaSuccess;
 }
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
@@ -205,7 +206,7 @@ cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, size_t) { return cudaSuccess; }
 
 cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute, int value) {
   if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize || value < 0 ||
-      static_cast<size_t>(value) > kSharedMost)
+      static_cast<size_t>(value) > std::min(machine().shared_bytes, kSharedMost))
     return fail(cudaErrorInvalidValue);
   set_shared_limit(kernel, static_cast<size_t>(value));
   return cudaSuccess;

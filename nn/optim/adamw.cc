@@ -10,6 +10,7 @@ class AdamW : public Optimizer {
   AdamW(const OptimizerConfig& config, std::vector<ParamGroup> groups, bool paged)
       : Optimizer(std::move(groups)),
         config_(config),
+        paged_(paged),
         m_(like_parameters("exp_avg", names(), all())),
         v_(like_parameters("exp_avg_sq", names(), all())) {
     if (paged) page_states(config, {&m_, &v_});
@@ -20,20 +21,36 @@ class AdamW : public Optimizer {
   }
 
  protected:
+  // All at once where their states are there all the time, since a GPU's launches cost more than
+  // small tensors.
+  void update_group(const std::vector<Due>& due, double lr, double weight_decay) override {
+    if (paged_) return Optimizer::update_group(due, lr, weight_decay);
+    for (const DType dtype : {DType::f32, DType::f64, DType::bf16}) {  // bf16: refused
+      std::vector<Due> alike;
+      for (const Due& d : due)
+        if (d.p.dtype() == dtype) alike.push_back(d);
+      update_alike(alike, lr, weight_decay);
+    }
+  }
   void update(size_t i, const Var& p, double lr, double weight_decay) override {
-    const AdamwStep step{lr, config_.beta1, config_.beta2, config_.eps, weight_decay, steps};
-    while_fetched({&m_, &v_}, i, [&] {
-      const Tensor first = m_[i], second = v_[i];
-      on_master("adamw", p, [&](auto isa, auto type) {
-        using A = decltype(type);
-        adamw_update(isa, p.value().data<A>(), p.grad().data<A>(), first.data<A>(),
-                     second.data<A>(), p.value().numel(), step);
-      });
-    });
+    while_fetched({&m_, &v_}, i, [&] { update_alike({{i, p}}, lr, weight_decay); });
   }
 
  private:
+  void update_alike(const std::vector<Due>& due, double lr, double weight_decay) {
+    if (due.empty()) return;
+    const AdamwStep step{lr, config_.beta1, config_.beta2, config_.eps, weight_decay, steps};
+    on_master("adamw", due[0].p, [&](auto isa, auto type) {
+      using A = decltype(type);
+      std::vector<AdamwTensor<A>> tensors;
+      for (const auto& [i, p] : due)
+        tensors.push_back({p.value().template data<A>(), p.grad().template data<A>(),
+                           m_[i].template data<A>(), v_[i].template data<A>(), p.value().numel()});
+      adamw_update(isa, tensors.data(), static_cast<int64_t>(tensors.size()), step);
+    });
+  }
   OptimizerConfig config_;
+  bool paged_;
   StateList m_, v_;
 };
 

@@ -44,11 +44,18 @@ double square_sum(const std::vector<Tensor>& gradients) {
 void Optimizer::step(double lr) {
   ++steps;
   size_t index = 0;
-  for (const ParamGroup& group : groups_)
+  for (const ParamGroup& group : groups_) {
+    std::vector<Due> due;
     for (const auto& [name, p] : group.params) {
-      if (p.grad().defined()) update(index, p, lr * group.lr_scale, group.weight_decay);
+      if (p.grad().defined()) due.push_back({index, p});
       ++index;
     }
+    update_group(due, lr * group.lr_scale, group.weight_decay);
+  }
+}
+
+void Optimizer::update_group(const std::vector<Due>& due, double lr, double weight_decay) {
+  for (const auto& [index, p] : due) update(index, p, lr, weight_decay);
 }
 
 void Optimizer::zero_grad() {

@@ -46,7 +46,12 @@ class Optimizer {
   const std::vector<ParamGroup>& groups() const { return groups_; }
 
  protected:
-  // index: of the parameter over all groups.
+  struct Due {     // a parameter with a gradient
+    size_t index;  // over all groups
+    const Var& p;
+  };
+  // Those of one group; one after another by update() where an optimizer does not do it better.
+  virtual void update_group(const std::vector<Due>& due, double lr, double weight_decay);
   virtual void update(size_t index, const Var& p, double lr, double weight_decay) = 0;
   std::vector<Var> all() const;
   std::vector<std::string> names() const;

@@ -1,4 +1,4 @@
-#include "cuda/optimizer.h"
+#include "engine/kernels/optimizer.h"
 
 #include "tests/cuda/figures.h"
 #include "tests/cuda/kernel_case.h"
@@ -31,17 +31,14 @@ TEST_CASE("cuda optimizers equal the CPU's") {
 
 TEST_CASE("cuda adamw: a hundred tensors at once") {
   const AdamwStep step{1e-2, 0.9, 0.99, 1e-8, 0.1, 3};
-  compare_with_cpu<float>("adamw_update_many", 1e-6, [&](auto isa, auto, Operands& o) {
-    std::vector<AdamwTensor> tensors;
+  compare_with_cpu<float>("adamw_update of many", 1e-6, [&](auto isa, auto, Operands& o) {
+    std::vector<AdamwTensor<float>> tensors;
     for (int64_t i = 0; i < 100; ++i) {
       const int64_t n = i * 37 % 301 + (i == 50 ? 9000 : 0);  // 0 elements, too
       float *p = o.in_out(0.0f, n), *m = o.in_out(0.0f, n), *v = o.in_out(0.0f, n, 0, 1);
-      tensors.push_back({p, m, v, o.in(0.0f, n), n});
+      tensors.push_back({p, o.in(0.0f, n), m, v, n});
     }
-    if constexpr (std::is_same_v<decltype(isa), Cuda>)
-      adamw_update_many(isa, tensors, step);
-    else
-      for (const AdamwTensor& t : tensors) adamw_update(isa, t.p, t.g, t.m, t.v, t.n, step);
+    adamw_update(isa, tensors.data(), 100, step);
   });
   check_figures("adamw_update", {});
 }

@@ -6,6 +6,7 @@
 #include "autograd/ops.h"
 #include "engine/rng.h"
 #include "quant/quantizer.h"
+#include "tests/cuda/watch.h"
 #include "tests/peft/contract.h"
 #include "tests/support.h"
 
@@ -107,7 +108,10 @@ void check_equal(const Run& run, double tolerance, int steps) {
   CAPTURE(run.type);
   CAPTURE(run.method);
   CAPTURE(run.optimizer);
-  Trained cpu = train(run, Device::cpu, steps), cuda = train(run, Device::cuda, steps);
+  Trained cpu = train(run, Device::cpu, steps);
+  const Watch watch;
+  Trained cuda = train(run, Device::cuda, steps);
+  CHECK(watch.faults() == "");
   for (const Parameter* p : cuda.parameters) CHECK(p->var.value().device() == Device::cuda);
   CHECK(difference(cpu, cuda) <= tolerance);
   CHECK(moved(cuda, run) > std::max(2e-3, 4 * tolerance));

@@ -1,8 +1,13 @@
 #include <doctest/doctest.h>
 
+#include <sys/wait.h>
+
 #include <algorithm>
+#include <cstdio>
+#include <filesystem>
 
 #include "cuda/emulator/emulator.h"
+#include "engine/tensor.h"
 #include "tests/cuda/device.h"
 #include "tests/cuda/emulator/planted.h"
 
@@ -91,6 +96,8 @@ TEST_CASE("checker: nothing to report of a clean kernel") {
   }
 }
 
+void named_kernel(float*, int, int64_t) {}
+
 TEST_CASE("emulator: launches that a device would refuse") {
   const DeviceArray<float> y(std::vector<float>(64, 0.0f));
   const std::string error = error_of([&] {
@@ -102,6 +109,46 @@ TEST_CASE("emulator: launches that a device would refuse") {
           launch(
               +[](float*) {}, 1, 32, 64 << 10, nullptr, y.data());
         }).find("65536 bytes of shared memory") != std::string::npos);
+  const KernelScope scope("an_op", Device::cuda);
+  const std::string named =
+      error_of([&] { launch(named_kernel, 1, 2048, 0, nullptr, y.data(), 64, int64_t{7}); });
+  CHECK(named.find("kernel named_kernel (in an_op) cannot run on a grid of (1, 1, 1) blocks of "
+                   "(2048, 1, 1) threads with 0 bytes of shared memory, sizes 64, 7: invalid "
+                   "configuration") != std::string::npos);
+}
+
+TEST_CASE("more shared memory than the device has: what is needed and what there is") {
+  const emu::Machine was = emu::machine();
+  emu::machine().shared_bytes = size_t{99} << 10;  // compute capability 8.6
+  const std::string error = error_of([&] { allow_shared_memory(named_kernel, 104448); });
+  emu::machine() = was;
+  CHECK(error.find("kernel named_kernel needs 104448 bytes of shared memory for these shapes, this "
+                   "device has 101376 for a block") != std::string::npos);
+}
+
+// Run by the test below, alone.
+TEST_CASE("planted: out of bounds with nobody looking" * doctest::skip()) {
+  const DeviceArray<float> y(std::vector<float>(64, 0.0f)), x(std::vector<float>(64, 1.0f));
+  kOutOfBounds.run(y.data(), x.data());
+}
+
+TEST_CASE("EMULATOR_CHECK=1 checks a program that does not ask for it") {
+  const auto run = [](const std::string& environment) {
+    const std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
+    const std::string command =
+        environment + " " + program + " --no-skip --test-case='planted: out of bounds*' 2>&1";
+    FILE* pipe = popen(command.c_str(), "r");
+    std::string text;
+    for (char buffer[256]; fgets(buffer, sizeof(buffer), pipe);) text += buffer;
+    return std::pair(text, WEXITSTATUS(pclose(pipe)));
+  };
+  const auto [quiet, success] = run("EMULATOR_CHECK=0");
+  CHECK(success == 0);
+  const auto [text, status] = run("EMULATOR_CHECK=1");
+  CHECK(status == 1);
+  CHECK(text.find("planted.cu:") != std::string::npos);
+  CHECK(text.find("out of bounds in ") != std::string::npos);
+  CHECK(text.find("EMULATOR_CHECK: 1 faults") != std::string::npos);
 }
 
 }  // namespace

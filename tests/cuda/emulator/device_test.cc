@@ -1,13 +1,12 @@
 // What is said of machines that this one is not, and what only the profiler counts.
 #include "cuda/device.h"
 
-#include <memory>
+#include <doctest/doctest.h>
 
 #include "autograd/ops.h"
 #include "cuda/emulator/emulator.h"
-#include "cuda/optimizer.h"
 #include "engine/device.h"
-#include "tests/cuda/device.h"
+#include "nn/optim/optimizer.h"
 #include "tests/tiny_models.h"
 
 namespace lk::test {
@@ -32,20 +31,17 @@ TEST_CASE("without a device, or with one that is too old, that is said") {
   CHECK(cuda_problem() == "");
 }
 
-TEST_CASE("cuda adamw: a hundred tensors in two launches") {
-  std::vector<std::unique_ptr<DeviceArray<float>>> memory;
-  std::vector<AdamwTensor> tensors;
-  const auto zeros = [&](int64_t n) {
-    memory.push_back(
-        std::make_unique<DeviceArray<float>>(std::vector<float>(static_cast<size_t>(n))));
-    return memory.back()->data();
-  };
+TEST_CASE("cuda: AdamW updates a hundred parameters in two launches") {
+  ParamGroup group;
   for (int64_t i = 0; i < 100; ++i) {
-    const int64_t n = i * 37 % 301;  // 0 elements, too
-    tensors.push_back({zeros(n), zeros(n), zeros(n), zeros(n), n});
+    const Var p = Var::leaf(random_tensor({i * 37 % 301 + 1}, DType::f32, 1).to(Device::cuda));
+    p.set_grad(p.value().clone());
+    group.params.emplace_back("p" + std::to_string(i), p);
   }
+  const auto adamw = make_optimizer({}, {group});
+  adamw->step(1e-2);  // makes the states
   const emu::Profiler profiler;
-  adamw_update_many(Cuda{}, tensors, {1e-2, 0.9, 0.99, 1e-8, 0.1, 3});
+  adamw->step(1e-2);
   REQUIRE(profiler.profiles().size() == 1);
   CHECK(profiler.profiles()[0].launches == 2);
 }
