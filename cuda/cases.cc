@@ -11,6 +11,7 @@
 #include "engine/kernels/dropout.h"
 #include "engine/kernels/elementwise.h"
 #include "engine/kernels/gemm_4bit.h"
+#include "engine/kernels/gradients.h"
 #include "engine/kernels/kl_divergence.h"
 #include "engine/kernels/low_rank_norm.h"
 #include "engine/kernels/matvec_4bit.h"
@@ -240,6 +241,18 @@ void add_optimizers(std::vector<KernelCase>& cases, int64_t times) {
                     float *p = m.zeros<float>(count), *first = m.zeros<float>(count),
                           *second = m.zeros<float>(count);
                     adamw_update(c, p, g, first, second, count, {1e-3, 0.9, 0.999, 1e-8, 0.01, 1});
+                  });
+  add_flat<float>(cases, times, "gradients_square_sum", 1, 0,
+                  [](Cuda c, CaseMemory& m, float, int64_t count) {
+                    const Gradient<float> two[] = {{m.zeros<float>(count / 2), count / 2},
+                                                   {m.zeros<float>(count / 2), count / 2}};
+                    gradients_square_sum(c, m.zeros<double>(1), two, 2);
+                  });
+  add_flat<float>(cases, times, "gradients_scale", 1, 1,
+                  [](Cuda c, CaseMemory& m, float, int64_t count) {
+                    const Gradient<float> two[] = {{m.zeros<float>(count / 2), count / 2},
+                                                   {m.zeros<float>(count / 2), count / 2}};
+                    gradients_scale(c, two, 2, 0.5f);
                   });
   const auto state = [=](CaseMemory& m, bool is_signed) {
     return State8{m.zeros<uint8_t>(n), m.zeros<float>(n / kStateBlock), &dynamic_steps(is_signed)};

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "cuda/each.h"
+#include "cuda/tensors.h"
 
 namespace lk {
 namespace {
@@ -24,15 +24,6 @@ struct AdamwConstants {
   }
 };
 
-// The tensors travel as an argument of the launch, so nothing is copied to the device before it.
-constexpr int kMostTensors = 64;
-constexpr int64_t kChunk = 4096;  // elements of a block's piece of work
-struct AdamwTensors {
-  AdamwTensor<float> at[kMostTensors];
-  int64_t first_chunk[kMostTensors + 1];
-  int count;
-};
-
 template <int N>
 __device__ __forceinline__ void adamw_elements(const AdamwTensor<float>& t, int64_t i,
                                                const AdamwConstants& c) {
@@ -45,21 +36,12 @@ __device__ __forceinline__ void adamw_elements(const AdamwTensor<float>& t, int6
   store<N>(t.v + i, v);
 }
 
-template <bool Packed>
+template <int N>
 __global__ void __launch_bounds__(kEachThreads)
-    adamw_kernel(AdamwTensors tensors, AdamwConstants c) {
-  constexpr int N = Packed ? 4 : 1;
-  int at = 0;
-  for (int64_t chunk = blockIdx.x; chunk < tensors.first_chunk[tensors.count]; chunk += gridDim.x) {
-    while (chunk >= tensors.first_chunk[at + 1]) ++at;
-    const AdamwTensor<float>& t = tensors.at[at];
-    const int64_t begin = (chunk - tensors.first_chunk[at]) * kChunk,
-                  end = begin + kChunk < t.n ? begin + kChunk : t.n, whole = (end - begin) / N * N;
-    for (int64_t i = begin + threadIdx.x * N; i < begin + whole; i += kEachThreads * N)
-      adamw_elements<N>(t, i, c);
-    for (int64_t i = begin + whole + threadIdx.x; i < end; i += kEachThreads)
-      adamw_elements<1>(t, i, c);
-  }
+    adamw_kernel(Tensors<AdamwTensor<float>> tensors, AdamwConstants c) {
+  for_elements<N>(
+      tensors, [&](const AdamwTensor<float>& t, int64_t i) { adamw_elements<N>(t, i, c); },
+      [&](const AdamwTensor<float>& t, int64_t i) { adamw_elements<1>(t, i, c); });
 }
 
 // One parameter, its gradient, and a state m that may be missing.
@@ -108,22 +90,13 @@ struct Lion {
 
 template <class Isa, class A>
 void adamw_update(Isa cuda, const AdamwTensor<A>* tensors, int64_t count, const AdamwStep& step) {
-  const AdamwTensor<A>* const end = tensors + count;
-  while (tensors != end) {
-    AdamwTensors some{};
-    bool packed = true;
-    for (; tensors != end && some.count < kMostTensors; ++tensors) {
-      const AdamwTensor<A>& t = *tensors;
-      packed = packed && aligned_16(t.p) && aligned_16(t.g) && aligned_16(t.m) && aligned_16(t.v);
-      some.at[some.count] = t;
-      some.first_chunk[some.count + 1] = some.first_chunk[some.count] + (t.n + kChunk - 1) / kChunk;
-      ++some.count;
-    }
-    const int64_t chunks = some.first_chunk[some.count];
-    if (chunks > 0)
-      launch(packed ? adamw_kernel<true> : adamw_kernel<false>, grid_for(chunks), kEachThreads, 0,
-             cuda.stream, some, AdamwConstants(step));
-  }
+  for_tensors(tensors, count, [&](const Tensors<AdamwTensor<A>>& some, int64_t chunks) {
+    const bool packed = std::all_of(some.at, some.at + some.count, [](const AdamwTensor<A>& t) {
+      return aligned_16(t.p) && aligned_16(t.g) && aligned_16(t.m) && aligned_16(t.v);
+    });
+    launch(packed ? adamw_kernel<4> : adamw_kernel<1>, grid_for(chunks), kEachThreads, 0,
+           cuda.stream, some, AdamwConstants(step));
+  });
 }
 template <class Isa, class A>
 void sgd_update(Isa cuda, A* p, const A* g, A* m, int64_t n, double lr, double momentum,

@@ -4,8 +4,7 @@
 #include <map>
 
 #include "engine/device.h"
-#include "engine/kernels/elementwise.h"
-#include "engine/kernels/square_sum.h"
+#include "engine/kernels/gradients.h"
 #include "nn/optim/kinds.h"
 
 namespace lk {
@@ -24,18 +23,32 @@ const std::map<std::string, OptimizerMaker>& makers() {
   return table;
 }
 
-// Their numbers come to the host together.
-double square_sum(const std::vector<Tensor>& gradients) {
-  if (gradients.empty()) return 0;
-  const Tensor sums =
-      Tensor::empty({static_cast<int64_t>(gradients.size())}, DType::f64, gradients[0].device());
-  for (size_t i = 0; i < gradients.size(); ++i)
-    on_float("clip_grad_norm", gradients[i], [&](auto isa, auto type) {
-      using T = decltype(type);
-      square_sum(isa, sums.data<double>() + i, gradients[i].data<T>(), gradients[i].numel());
+// f(isa, gradients, count) for those of each dtype.
+template <class F>
+void on_gradients(const std::vector<Var>& params, F&& f) {
+  for (const DType dtype : {DType::f32, DType::f64, DType::bf16}) {  // bf16: refused
+    std::vector<Var> alike;
+    for (const Var& p : params)
+      if (p.dtype() == dtype) alike.push_back(p);
+    if (alike.empty()) continue;
+    on_master("clip_grad_norm", alike[0], [&](auto isa, auto type) {
+      using A = decltype(type);
+      std::vector<Gradient<A>> gradients;
+      for (const Var& p : alike)
+        gradients.push_back({p.grad().template data<A>(), p.grad().numel()});
+      f(isa, gradients.data(), static_cast<int64_t>(gradients.size()));
     });
+  }
+}
+
+double square_sum(const std::vector<Var>& params) {
+  std::vector<Tensor> sums;
+  on_gradients(params, [&](auto isa, const auto* gradients, int64_t count) {
+    sums.push_back(Tensor::empty({1}, DType::f64, params[0].value().device()));
+    gradients_square_sum(isa, sums.back().data<double>(), gradients, count);
+  });
   double total = 0;
-  for (const double sum : sums.to_vector<double>()) total += sum;
+  for (const Tensor& sum : sums) total += sum.item();
   return total;
 }
 
@@ -93,21 +106,20 @@ std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config,
 }
 
 double clip_grad_norm(const std::vector<ParamGroup>& groups, double max_norm) {
-  std::vector<Tensor> gradients;
+  std::vector<Var> params;
   for (const ParamGroup& group : groups)
     for (const auto& [name, p] : group.params) {
       if (!p.grad().defined()) continue;
       if (!p.grad().unique()) p.set_grad(p.grad().clone());  // that of a + b is both a's and b's
-      gradients.push_back(p.grad());
+      params.push_back(p);
     }
-  const double norm = std::sqrt(square_sum(gradients));
+  const double norm = std::sqrt(square_sum(params));
   const double factor = max_norm / (norm + 1e-6);
   if (max_norm <= 0 || !std::isfinite(norm) || factor >= 1) return norm;
-  for (const Tensor& g : gradients)
-    on_float("clip_grad_norm", g, [&](auto isa, auto type) {
-      using T = decltype(type);
-      scale_forward(isa, g.data<T>(), g.data<T>(), static_cast<acc_t<T>>(factor), g.numel());
-    });
+  on_gradients(params, [&](auto isa, const auto* gradients, int64_t count) {
+    using A = std::remove_pointer_t<decltype(gradients->g)>;
+    gradients_scale(isa, gradients, count, static_cast<A>(factor));
+  });
   return norm;
 }
 
