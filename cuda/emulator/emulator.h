@@ -81,6 +81,8 @@ struct Traffic {
 struct Profile {
   std::string kernel;
   int64_t launches = 0;
+  int threads = 0;              // of a block, and
+  size_t shared_bytes = 0;      // its dynamic shared memory: the most of all launches
   Traffic read, write;          // global memory
   int64_t shared_requests = 0;  // and its passes over the banks: as many as needed at least, and
   int64_t bank_passes = 0, ideal_bank_passes = 0;  // as many as there were

@@ -114,7 +114,8 @@ void close(const Request& r) {
 
 bool profiling() { return state().wanted; }
 
-void profile_launch(const void* kernel) {
+void profile_launch(const Grid& grid) {
+  const void* const kernel = grid.kernel;
   State& s = state();
   const auto [found, fresh] = s.profiles.try_emplace(kernel);
   if (fresh) {
@@ -123,6 +124,9 @@ void profile_launch(const void* kernel) {
   }
   s.current = &found->second;
   ++s.current->launches;
+  s.current->threads =
+      std::max(s.current->threads, static_cast<int>(grid.block.x * grid.block.y * grid.block.z));
+  s.current->shared_bytes = std::max(s.current->shared_bytes, grid.shared_bytes);
   s.warps.clear();
   s.warps.resize(32);
 }

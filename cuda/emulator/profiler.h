@@ -5,8 +5,9 @@
 
 namespace emu {
 
+struct Grid;
 bool profiling();
-void profile_launch(const void* kernel);
+void profile_launch(const Grid& grid);
 void profile_access(uintptr_t address, int bytes, bool write, const void* site);
 void profile_barrier();
 void profile_warp_operation();

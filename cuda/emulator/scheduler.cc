@@ -375,7 +375,7 @@ cudaError_t run_grid(const cudaLaunchConfig_t& config, const void* kernel, void 
   a.warps.resize((threads + 31) / 32);
   here.block_dim = b;
   here.grid_dim = g;
-  if (profiling()) profile_launch(kernel);
+  if (profiling()) profile_launch(a.grid);
   std::vector<uint32_t> order(blocks);
   std::iota(order.begin(), order.end(), 0u);
   shuffle_by_seed(order);

@@ -64,6 +64,8 @@ std::string shorten(const std::string& full) {
 
 }  // namespace
 
+std::string short_name(const std::string& symbol) { return shorten(demangle(symbol.c_str())); }
+
 uintptr_t code_base() { return reinterpret_cast<uintptr_t>(&__executable_start); }
 
 Place place_of(uint32_t site) {
