@@ -3,8 +3,10 @@
 #include <cmath>
 
 #include "engine/svd.h"
+#include "tests/cuda/watch.h"
 #include "tests/ops/op_case.h"
 #include "tests/oracle.h"
+#include "tests/support.h"
 #include "tests/tiny_models.h"
 
 namespace lk {
@@ -25,6 +27,26 @@ TEST_CASE("inverse: the gradient in f64") {
     };
     const double numeric = (at(1e-6) - at(-1e-6)) / 2e-6;
     CHECK(std::abs(x.grad().item(i) - numeric) <= 1e-5 * test::max_magnitude(x.grad()));
+  }
+}
+
+TEST_CASE("inverse: on CUDA as in f64 on the CPU, with its gradient") {
+  if (test::sanitized()) return;  // the emulator has a checker of its own
+  const Tensor start = test::random_tensor({9, 9}, DType::f64, 1),
+               weights = test::random_tensor({9, 9}, DType::f64, 2);
+  const auto run = [&](DType dtype, Device device) {
+    const Var x = Var::leaf(start.to(dtype).to(device));
+    const Var y = inverse(x);
+    backward(sum(mul(y, weights.to(dtype).to(device))));
+    return std::pair(y.value().to(Device::cpu), x.grad().to(Device::cpu));
+  };
+  const test::Watch watch;
+  const auto [y, dx] = run(DType::f32, Device::cuda);
+  CHECK(watch.faults() == "");
+  const auto [want, want_dx] = run(DType::f64, Device::cpu);
+  for (int64_t i = 0; i < 81; ++i) {
+    CHECK(std::abs(y.item(i) - want.item(i)) <= 1e-5 * test::max_magnitude(want));
+    CHECK(std::abs(dx.item(i) - want_dx.item(i)) <= 5e-5 * test::max_magnitude(want_dx));
   }
 }
 

@@ -1,7 +1,12 @@
 #include <doctest/doctest.h>
 
+#include <cmath>
+
+#include "tests/cuda/watch.h"
 #include "tests/ops/op_case.h"
+#include "tests/oracle.h"
 #include "tests/support.h"
+#include "tests/tiny_models.h"
 
 namespace lk {
 namespace {
@@ -64,6 +69,29 @@ TEST_CASE("op: phm_weight in f32 and f64") {
     for (size_t i = 0; i < expected.size(); ++i)
       CHECK(std::abs(f.value().item(static_cast<int64_t>(i)) - expected[i]) <= 1e-5);
   }
+}
+
+TEST_CASE("op: phm_weight on CUDA as in f64 on the CPU") {
+  if (test::sanitized()) return;  // the emulator has a checker of its own
+  const Tensor factors[] = {test::random_tensor({3, 3, 3}, DType::f64, 1),
+                            test::random_tensor({3, 5, 2}, DType::f64, 2),
+                            test::random_tensor({3, 2, 7}, DType::f64, 3)};
+  const auto run = [&](DType dtype, Device device) {
+    std::vector<Var> leaves;
+    for (const Tensor& f : factors) leaves.push_back(Var::leaf(f.to(dtype).to(device)));
+    const Var h = phm_weight(leaves[0], leaves[1], leaves[2]);
+    backward(h, Tensor::full(h.shape(), dtype, 0.5).to(device));
+    std::vector<Tensor> out{h.value().to(Device::cpu)};
+    for (const Var& x : leaves) out.push_back(x.grad().to(Device::cpu));
+    return out;
+  };
+  const test::Watch watch;
+  const std::vector<Tensor> got = run(DType::f32, Device::cuda);
+  CHECK(watch.faults() == "");
+  const std::vector<Tensor> want = run(DType::f64, Device::cpu);
+  for (size_t t = 0; t < want.size(); ++t)
+    for (int64_t i = 0; i < want[t].numel(); ++i)
+      CHECK(std::abs(got[t].item(i) - want[t].item(i)) <= 2e-6 * test::max_magnitude(want[t]));
 }
 
 TEST_CASE("phm_weight refuses factors that do not fit") {
