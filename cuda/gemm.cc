@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "cuda/launch.h"
+#include "engine/memory.h"
 
 namespace lk {
 namespace {
@@ -64,7 +65,15 @@ struct Library {
 Library& library(const GemmShape& s) {
   static Library& lib = *new Library;
   if (!lib.handle) check(cublasLtCreate(&lib.handle), "it cannot start", s);
-  if (!lib.workspace) check_cuda(cudaMalloc(&lib.workspace, kWorkspace), "workspace of cuBLASLt");
+  if (!lib.workspace) {
+    const cudaError_t error = cudaMalloc(&lib.workspace, kWorkspace);
+    if (error == cudaErrorMemoryAllocation) {
+      cudaGetLastError();
+      fail_out_of_memory(Device::cuda, Category::workspace, kWorkspace);
+    }
+    check_cuda(error, "workspace of cuBLASLt");
+    count_memory(Device::cuda, Category::workspace, kWorkspace);
+  }
   return lib;
 }
 

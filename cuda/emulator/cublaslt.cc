@@ -3,8 +3,10 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <string>
 #include <vector>
 
+#include "cuda/emulator/checker.h"
 #include "cuda/emulator/graphs.h"
 #include "cuda/emulator/include/cublasLt.h"
 #include "cuda/emulator/memory.h"
@@ -73,7 +75,25 @@ struct Product {
   float scale, keep;
 };
 
+void check_written(const char* operand, const void* data, const cublasLtMatrixLayoutOpaque_t& x) {
+  const auto* const bytes = static_cast<const char*>(data);
+  for (size_t j = 0; j < x.cols; ++j)
+    if (!emu::all_written(bytes + j * x.leading * x.size(), x.rows * x.size()))
+      return emu::report_host(emu::Fault::uninitialised,
+                              std::string(operand) + " [" + std::to_string(x.rows) + ", " +
+                                  std::to_string(x.cols) + "] of a product of cuBLASLt: column " +
+                                  std::to_string(j) + " has bytes that nothing has written");
+}
+
 void multiply(const Product& p) {
+  if (emu::checking()) {
+    check_written("A", p.a, p.a_layout);
+    check_written("B", p.b, p.b_layout);
+    if (p.keep != 0) check_written("C", p.c, p.c_layout);
+    if (p.product.has(kBias))
+      check_written("the bias", p.product.bias,
+                    {p.product.bias_type, p.d_layout.rows, 1, p.d_layout.rows});
+  }
   const bool ta = p.product.a == CUBLAS_OP_T, tb = p.product.b == CUBLAS_OP_T;
   const std::vector<float> left = rows_of(p.a, p.a_layout, ta),
                            right = rows_of(p.b, p.b_layout, tb);

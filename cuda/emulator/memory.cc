@@ -163,6 +163,12 @@ void mark_written(const void* data, size_t bytes) {
   each_word(data, bytes, [](Stamp& stamp, unsigned mask) { stamp |= mask; });
 }
 
+bool all_written(const void* data, size_t bytes) {
+  bool all = true;
+  each_word(data, bytes, [&](Stamp& stamp, unsigned mask) { all &= (stamp & mask) == mask; });
+  return all;
+}
+
 void copy_marks(const void* to, const void* from, size_t bytes) {
   const Space& space = global_space();
   const size_t target = reinterpret_cast<uintptr_t>(to) - space.base,

@@ -39,6 +39,7 @@ void* device_allocate(size_t bytes, Kind kind = Kind::device);  // null when the
 bool device_free(void* data);                                   // false when it is no block
 bool is_device_memory(const void* data, size_t bytes);          // lies within one live block
 void mark_written(const void* data, size_t bytes);
+bool all_written(const void* data, size_t bytes);
 // What a copy within the device leaves written is what it read.
 void copy_marks(const void* to, const void* from, size_t bytes);
 size_t device_bytes_in_use();

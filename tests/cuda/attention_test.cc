@@ -141,7 +141,8 @@ TEST_CASE("cuda attention: what its tiles do not take is refused") {
 
 TEST_CASE("cuda attention: figures") {
   check_figures("attention_forward", {});
-  check_figures("attention_backward", {});
+  // A warp has a row of dout and out, which is 8 lanes' work where heads are 64 wide.
+  check_figures("attention_backward", {.active_lanes = 0.65});
 }
 
 }  // namespace

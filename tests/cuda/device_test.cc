@@ -3,6 +3,7 @@
 #include "engine/device.h"
 
 #include "autograd/ops.h"
+#include "cuda/workspace.h"
 #include "tests/support.h"
 #include "tests/tiny_models.h"
 
@@ -65,6 +66,22 @@ TEST_CASE("a device out of memory says what was asked, what is in use, and what 
              {"out of memory on the CUDA device: 1125899906842624 bytes for gradients",
               "gradients 1048576", "--batch-size", "--max-length", "--gradient-checkpointing"}));
   CHECK(Tensor::zeros({5}, DType::f32, Device::cuda).item(4) == 0);  // and goes on
+  const std::string of_kernel = error_of([] { Workspace<char>(Cuda{}, int64_t{1} << 50); });
+  CHECK(says(of_kernel,
+             {"out of memory on the CUDA device: 1125899906842624 bytes for workspace",
+              "gradients 1048576", "--batch-size", "--max-length", "--gradient-checkpointing"}));
+}
+
+TEST_CASE("what a kernel needs while it runs is counted as workspace") {
+  const auto live = [] {
+    return memory_stats(Device::cuda).live[static_cast<size_t>(Category::workspace)];
+  };
+  const int64_t before = live();
+  {
+    const Workspace<float> sums(Cuda{}, 1000);
+    CHECK(live() == before + 4000);
+  }
+  CHECK(live() == before);
 }
 
 TEST_CASE("operands on two devices are refused by the op's name") {

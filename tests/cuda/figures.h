@@ -9,6 +9,7 @@ struct Expected {
   double sector_efficiency = 0.95;  // at least
   double traffic = 1.1;             // at most
   int64_t bank_conflicts = 0;
+  double active_lanes = 0.85;  // of 32, at least
 };
 // Of every case of the op in cuda/cases.cc; fails when there is none.
 void check_figures(const std::string& op, const Expected& expected);

@@ -62,7 +62,8 @@ TEST_CASE("cuda matvec_4bit: what its lanes do not take is refused") {
   CHECK(message().find("rows of 96 in blocks of 48") != std::string::npos);
 }
 
-TEST_CASE("cuda matvec_4bit: figures") { check_figures("matvec_4bit", {}); }
+// The few sums of a warp are written by as many lanes.
+TEST_CASE("cuda matvec_4bit: figures") { check_figures("matvec_4bit", {.active_lanes = 0.65}); }
 
 }  // namespace
 }  // namespace lk::test

@@ -76,7 +76,8 @@ TEST_CASE("cuda norms: rows longer than a block holds are refused") {
 TEST_CASE("cuda norms: figures") {
   // In bf16 a lane takes its eight gains in two accesses of half a sector each, once for all rows
   // of its group; the second one comes from L1.
-  check_figures("layer_norm_forward", {.sector_efficiency = 0.94});
+  // Rows of 768 by groups of 128 threads that could hold 1024.
+  check_figures("layer_norm_forward", {.sector_efficiency = 0.94, .active_lanes = 0.75});
   check_figures("rms_norm_forward", {});
   check_figures("layer_norm_backward", {});
   check_figures("rms_norm_backward", {});

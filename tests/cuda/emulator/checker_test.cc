@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "cuda/emulator/emulator.h"
+#include "engine/gemm.h"
 #include "engine/tensor.h"
 #include "tests/cuda/device.h"
 #include "tests/cuda/emulator/planted.h"
@@ -94,6 +95,20 @@ TEST_CASE("checker: nothing to report of a clean kernel") {
     const auto reports = reports_of(kClean, seed);
     for (const auto& r : reports) FAIL_CHECK(r.text);
   }
+}
+
+TEST_CASE("checker: an operand of a product that nothing has written") {
+  const Tensor a = Tensor::empty({4, 8}, DType::f32, Device::cuda),
+               b = Tensor::zeros({8, 3}, DType::f32, Device::cuda),
+               c = Tensor::empty({4, 3}, DType::f32, Device::cuda);
+  const emu::Checker checker;
+  gemm(Tensor::empty({3, 3}, DType::f32, Device::cuda), b.view({3, 8}), b);
+  CHECK(checker.reports().empty());
+  gemm(c, a, b);
+  REQUIRE(checker.reports().size() == 1);
+  CHECK(checker.reports()[0].fault == Fault::uninitialised);
+  CHECK(checker.reports()[0].text.find("of a product of cuBLASLt: column 0 has bytes") !=
+        std::string::npos);
 }
 
 void named_kernel(float*, int, int64_t) {}

@@ -17,6 +17,7 @@ void check_figures(const std::string& op, const Expected& expected) {
     CHECK(f.sector_efficiency >= expected.sector_efficiency);
     CHECK(f.traffic <= expected.traffic);
     CHECK(f.bank_conflicts <= expected.bank_conflicts);
+    CHECK(f.active_lanes >= expected.active_lanes);
   }
   CHECK(found > 0);
 }
