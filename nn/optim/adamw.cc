@@ -40,6 +40,8 @@ class AdamW : public Optimizer {
   void update_alike(const std::vector<Due>& due, double lr, double weight_decay) {
     if (due.empty()) return;
     const AdamwStep step{lr, config_.beta1, config_.beta2, config_.eps, weight_decay, steps};
+    // A dry run plans the states, and runs no kernel.
+    for (const Due& d : due) m_[d.index], v_[d.index];
     on_master("adamw", due[0].p, [&](auto isa, auto type) {
       using A = decltype(type);
       std::vector<AdamwTensor<A>> tensors;

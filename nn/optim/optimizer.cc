@@ -1,5 +1,6 @@
 #include "nn/optim/optimizer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 
@@ -23,32 +24,38 @@ const std::map<std::string, OptimizerMaker>& makers() {
   return table;
 }
 
-// f(isa, gradients, count) for those of each dtype.
+// The parameters of each dtype.
+std::vector<std::vector<Var>> by_dtype(const std::vector<Var>& params) {
+  std::vector<std::vector<Var>> groups;
+  for (const Var& p : params) {
+    const auto alike = std::find_if(groups.begin(), groups.end(),
+                                    [&](const auto& g) { return g[0].dtype() == p.dtype(); });
+    (alike == groups.end() ? groups.emplace_back() : *alike).push_back(p);
+  }
+  return groups;
+}
+
+// f(isa, gradients, count); the parameters are of one dtype.
 template <class F>
 void on_gradients(const std::vector<Var>& params, F&& f) {
-  for (const DType dtype : {DType::f32, DType::f64, DType::bf16}) {  // bf16: refused
-    std::vector<Var> alike;
+  on_master("clip_grad_norm", params[0], [&](auto isa, auto type) {
+    using A = decltype(type);
+    std::vector<Gradient<A>> gradients;
     for (const Var& p : params)
-      if (p.dtype() == dtype) alike.push_back(p);
-    if (alike.empty()) continue;
-    on_master("clip_grad_norm", alike[0], [&](auto isa, auto type) {
-      using A = decltype(type);
-      std::vector<Gradient<A>> gradients;
-      for (const Var& p : alike)
-        gradients.push_back({p.grad().template data<A>(), p.grad().numel()});
-      f(isa, gradients.data(), static_cast<int64_t>(gradients.size()));
-    });
-  }
+      gradients.push_back({p.grad().template data<A>(), p.grad().numel()});
+    f(isa, gradients.data(), static_cast<int64_t>(gradients.size()));
+  });
 }
 
 double square_sum(const std::vector<Var>& params) {
-  std::vector<Tensor> sums;
-  on_gradients(params, [&](auto isa, const auto* gradients, int64_t count) {
-    sums.push_back(Tensor::empty({1}, DType::f64, params[0].value().device()));
-    gradients_square_sum(isa, sums.back().data<double>(), gradients, count);
-  });
   double total = 0;
-  for (const Tensor& sum : sums) total += sum.item();
+  for (const auto& alike : by_dtype(params)) {
+    const Tensor sum = Tensor::empty({1}, DType::f64, alike[0].value().device());
+    on_gradients(alike, [&](auto isa, const auto* gradients, int64_t count) {
+      gradients_square_sum(isa, sum.data<double>(), gradients, count);
+    });
+    total += sum.item();
+  }
   return total;
 }
 
@@ -116,10 +123,11 @@ double clip_grad_norm(const std::vector<ParamGroup>& groups, double max_norm) {
   const double norm = std::sqrt(square_sum(params));
   const double factor = max_norm / (norm + 1e-6);
   if (max_norm <= 0 || !std::isfinite(norm) || factor >= 1) return norm;
-  on_gradients(params, [&](auto isa, const auto* gradients, int64_t count) {
-    using A = std::remove_pointer_t<decltype(gradients->g)>;
-    gradients_scale(isa, gradients, count, static_cast<A>(factor));
-  });
+  for (const auto& alike : by_dtype(params))
+    on_gradients(alike, [&](auto isa, const auto* gradients, int64_t count) {
+      using A = std::remove_pointer_t<decltype(gradients->g)>;
+      gradients_scale(isa, gradients, count, static_cast<A>(factor));
+    });
   return norm;
 }
 
