@@ -4,6 +4,7 @@
 #include <oneapi/dnnl/dnnl.hpp>
 #include <tuple>
 #include <unordered_map>
+#include <utility>
 
 #include "engine/cpu.h"
 #include "engine/dry_run.h"
@@ -305,7 +306,7 @@ Tensor gemm_gelu_tanh(const Tensor& a, const Tensor& b, const GemmOptions& o, Te
                              .keeps_z = z != nullptr});
   });
   if (!done) return {};
-  if (z) *z = kept;
+  if (z) *z = std::move(kept);
   count(m, n, k);
   return c;
 }
