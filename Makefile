@@ -291,7 +291,7 @@ $(TESTS_GPU): $(if $(filter 1,$(EMULATE)),$(call obj,$(GPU_TESTS)),$(call gpu_ob
 # What the tools were linked with: another choice of EMULATE, CUDA or MPI links them again.
 $(BIN)/.linked: FORCE
 	@mkdir -p $(@D)
-	@echo '$(DEVICE_OBJ) $(DEVICE_LIBS) $(MPI)' | cmp -s - $@ || echo '$(DEVICE_OBJ) $(DEVICE_LIBS) $(MPI)' > $@
+	@set -- '$(DEVICE_OBJ) $(DEVICE_LIBS) $(MPI)' && { echo "$$1" | cmp -s - $@ || echo "$$1" > $@; }
 FORCE:
 
 $(BIN)/kernels: $(EMU_OBJ)

@@ -86,9 +86,8 @@ void set(cublasLtMatmulDesc_t product, cublasLtMatmulDescAttributes_t attribute,
 // Before Hopper the library makes two passes of it in bf16, and is slower than two kernels
 // (llm.c, pull request 338; its default is the same).
 bool fuses_gelu() {
-  int device = 0, major = 0;
-  check_cuda(cudaGetDevice(&device), "the device in use");
-  check_cuda(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device),
+  int major = 0;
+  check_cuda(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, current_device()),
              "its compute capability");
   return major >= 9;
 }

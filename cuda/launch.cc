@@ -40,18 +40,21 @@ void launch_failed(const void* kernel, dim3 grid, dim3 block, size_t shared_byte
 }
 
 void allow_shared_memory(const void* kernel, size_t bytes) {
+  const cudaError_t error = cudaFuncSetAttribute(
+      kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes));
+  if (error == cudaSuccess) [[likely]]
+    return;
   int most = 0;
   check_cuda(
       cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, current_device()),
       "the shared memory of the device");
+  cudaGetLastError();
   require(
       bytes <= static_cast<size_t>(most),
       "CUDA: kernel {} needs {} bytes of shared memory for these shapes, this device has {} for "
       "a block (attention needs half of it in bf16)",
       name_of_kernel(kernel), bytes, most);
-  check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                  static_cast<int>(bytes)),
-             "shared memory of a kernel");
+  check_cuda(error, "shared memory of a kernel");
 }
 
 }  // namespace lk

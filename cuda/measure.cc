@@ -9,6 +9,7 @@ Figures measure(const KernelCase& kernel_case) {
   check_cuda(cudaDeviceSynchronize(), kernel_case.op.c_str());
   Figures f{};
   f.kernels = profiler.profiles();
+  f.launches = profiler.launches();
   emu::Traffic all;
   for (const emu::Profile& p : f.kernels) {
     for (const emu::Traffic* t : {&p.read, &p.write}) {
@@ -18,7 +19,6 @@ Figures measure(const KernelCase& kernel_case) {
       all.ideal_sectors += t->ideal_sectors;
       all.missed += t->missed;
     }
-    f.launches += p.launches;
     f.read_bytes += p.read.bytes();
     f.written_bytes += p.write.bytes();
     f.bank_conflicts += p.bank_conflicts();

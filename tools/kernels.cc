@@ -16,6 +16,7 @@
 #include "nn/optim/optimizer.h"
 #include "peft/method.h"
 #include "tools/train/cli.h"
+#include "tools/train/markup.h"
 #include "tools/train/method_options.h"
 #include "tools/train/run_model.h"
 
@@ -107,12 +108,6 @@ constexpr const char* kModels[][2] = {
      R"({{"model_type":"bert","architectures":["BertForMaskedLM"],"max_position_embeddings":64,"hidden_size":64,
           "num_attention_heads":2,"num_hidden_layers":{},"intermediate_size":96,"vocab_size":96}})"}};
 
-int64_t launches(const emu::Profiler& profiler) {
-  int64_t sum = 0;
-  for (const emu::Profile& p : profiler.profiles()) sum += p.launches;
-  return sum;
-}
-
 // A model in bf16 on the device, and what trains in it.
 struct Trained {
   std::unique_ptr<Model> model;
@@ -143,7 +138,7 @@ std::pair<int64_t, int64_t> passes_of(const Trained& t) {
   const int64_t products = gemm_counters().calls;
   const emu::Profiler profiler;
   backward(language_loss(*t.model, batch));
-  return {launches(profiler), gemm_counters().calls - products};
+  return {profiler.launches(), gemm_counters().calls - products};
 }
 
 // Kernels of clipping and AdamW.
@@ -154,7 +149,7 @@ int64_t update_of(const Trained& t) {
   const emu::Profiler profiler;
   clip_grad_norm({t.group}, 1e-3);
   optimizer->step(1e-4);
-  return launches(profiler);
+  return profiler.launches();
 }
 
 std::vector<StepLaunches> measure_steps() {
@@ -194,11 +189,6 @@ std::string html_of(const std::vector<Measured>& all, const std::vector<Built>& 
     return fmt::format("<td class=bar><div style=width:{:.1f}%>{:.3f}</div>",
                        100 * std::min(share, 1.0), share);
   };
-  const auto escaped = [](const std::string& text) {
-    std::string out;
-    for (const char c : text) out += c == '<' ? "&lt;" : c == '&' ? "&amp;" : std::string(1, c);
-    return out;
-  };
   for (const auto& [one, f] : all)
     page += fmt::format("<tr><td>{}<td>{}<td>{}<td>{}<td>{}{}{}{}<td>{}\n", one.op, one.shape,
                         f.launches, f.read_bytes, f.written_bytes, bar(1 / f.traffic),
@@ -219,7 +209,7 @@ std::string html_of(const std::vector<Measured>& all, const std::vector<Built>& 
         "bytes<th>static shared<th>dynamic shared<th>threads<th>occupancy\n";
     for (const Built& b : built)
       page += fmt::format("<tr><td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}{}\n",
-                          escaped(b.compiled.kernel), b.compiled.arch, b.compiled.registers,
+                          escape_markup(b.compiled.kernel), b.compiled.arch, b.compiled.registers,
                           b.compiled.spilled_bytes, b.compiled.shared_bytes, b.dynamic_bytes,
                           b.threads, bar(b.occupancy));
     page += "</table>\n";

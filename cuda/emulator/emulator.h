@@ -102,6 +102,7 @@ class Profiler {
   Profiler(const Profiler&) = delete;
   Profiler& operator=(const Profiler&) = delete;
   std::vector<Profile> profiles() const;  // one a kernel, in the order of the first launches
+  int64_t launches() const;               // of all kernels
 };
 
 }  // namespace emu

@@ -189,4 +189,10 @@ std::vector<Profile> Profiler::profiles() const {
   return all;
 }
 
+int64_t Profiler::launches() const {
+  int64_t sum = 0;
+  for (const Profile& p : profiles()) sum += p.launches;
+  return sum;
+}
+
 }  // namespace emu

@@ -25,12 +25,8 @@ class AdamW : public Optimizer {
   // small tensors.
   void update_group(const std::vector<Due>& due, double lr, double weight_decay) override {
     if (paged_) return Optimizer::update_group(due, lr, weight_decay);
-    for (const DType dtype : {DType::f32, DType::f64, DType::bf16}) {  // bf16: refused
-      std::vector<Due> alike;
-      for (const Due& d : due)
-        if (d.p.dtype() == dtype) alike.push_back(d);
+    for (const auto& alike : by_dtype(due, [](const Due& d) { return d.p.dtype(); }))
       update_alike(alike, lr, weight_decay);
-    }
   }
   void update(size_t i, const Var& p, double lr, double weight_decay) override {
     while_fetched({&m_, &v_}, i, [&] { update_alike({{i, p}}, lr, weight_decay); });
@@ -38,7 +34,6 @@ class AdamW : public Optimizer {
 
  private:
   void update_alike(const std::vector<Due>& due, double lr, double weight_decay) {
-    if (due.empty()) return;
     const AdamwStep step{lr, config_.beta1, config_.beta2, config_.eps, weight_decay, steps};
     // A dry run plans the states, and runs no kernel.
     for (const Due& d : due) m_[d.index], v_[d.index];

@@ -1,6 +1,8 @@
 // The makers of the optimizers, one file each, and what they keep their states in.
 #pragma once
 
+#include <map>
+
 #include "engine/device.h"
 #include "engine/paged.h"
 #include "nn/optim/optimizer.h"
@@ -33,6 +35,16 @@ void on_master(const char* optimizer, const Var& p, F&& f) {
     else
       f(isa, type);
   });
+}
+
+// The items of each dtype, in their order.
+template <class T, class DTypeOf>
+std::vector<std::vector<T>> by_dtype(const std::vector<T>& items, DTypeOf dtype_of) {
+  std::map<DType, std::vector<T>> groups;
+  for (const T& item : items) groups[dtype_of(item)].push_back(item);
+  std::vector<std::vector<T>> out;
+  for (auto& [dtype, group] : groups) out.push_back(std::move(group));
+  return out;
 }
 
 // States of one kind, one per parameter, zero at the start, counted as optimizer memory.

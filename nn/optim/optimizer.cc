@@ -1,6 +1,5 @@
 #include "nn/optim/optimizer.h"
 
-#include <algorithm>
 #include <cmath>
 #include <map>
 
@@ -24,17 +23,6 @@ const std::map<std::string, OptimizerMaker>& makers() {
   return table;
 }
 
-// The parameters of each dtype.
-std::vector<std::vector<Var>> by_dtype(const std::vector<Var>& params) {
-  std::vector<std::vector<Var>> groups;
-  for (const Var& p : params) {
-    const auto alike = std::find_if(groups.begin(), groups.end(),
-                                    [&](const auto& g) { return g[0].dtype() == p.dtype(); });
-    (alike == groups.end() ? groups.emplace_back() : *alike).push_back(p);
-  }
-  return groups;
-}
-
 // f(isa, gradients, count); the parameters are of one dtype.
 template <class F>
 void on_gradients(const std::vector<Var>& params, F&& f) {
@@ -49,7 +37,7 @@ void on_gradients(const std::vector<Var>& params, F&& f) {
 
 double square_sum(const std::vector<Var>& params) {
   double total = 0;
-  for (const auto& alike : by_dtype(params)) {
+  for (const auto& alike : by_dtype(params, [](const Var& p) { return p.dtype(); })) {
     const Tensor sum = Tensor::empty({1}, DType::f64, alike[0].value().device());
     on_gradients(alike, [&](auto isa, const auto* gradients, int64_t count) {
       gradients_square_sum(isa, sum.data<double>(), gradients, count);
@@ -123,7 +111,7 @@ double clip_grad_norm(const std::vector<ParamGroup>& groups, double max_norm) {
   const double norm = std::sqrt(square_sum(params));
   const double factor = max_norm / (norm + 1e-6);
   if (max_norm <= 0 || !std::isfinite(norm) || factor >= 1) return norm;
-  for (const auto& alike : by_dtype(params))
+  for (const auto& alike : by_dtype(params, [](const Var& p) { return p.dtype(); }))
     on_gradients(alike, [&](auto isa, const auto* gradients, int64_t count) {
       using A = std::remove_pointer_t<decltype(gradients->g)>;
       gradients_scale(isa, gradients, count, static_cast<A>(factor));

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "tests/ops/op_case.h"
+#include "tests/ops/linear_reference.h"
 
 namespace lk {
 namespace {
@@ -14,16 +14,9 @@ double gelu_tanh_of(double z) {
 }
 
 auto reference(int64_t rows, int64_t in, int64_t out, bool in_out) {
-  return [=](const std::vector<Numbers>& x) {
-    Numbers y;
-    for (int64_t i = 0; i < rows; ++i)
-      for (int64_t o = 0; o < out; ++o) {
-        double z = x.size() > 2 ? x[2][static_cast<size_t>(o)] : 0;
-        for (int64_t k = 0; k < in; ++k)
-          z += x[0][static_cast<size_t>(i * in + k)] *
-               x[1][static_cast<size_t>(in_out ? k * out + o : o * in + k)];
-        y.push_back(gelu_tanh_of(z));
-      }
+  return [z_of = test::linear_reference(rows, in, out, in_out)](const std::vector<Numbers>& x) {
+    Numbers y = z_of(x);
+    for (double& z : y) z = gelu_tanh_of(z);
     return y;
   };
 }

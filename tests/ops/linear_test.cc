@@ -1,28 +1,10 @@
 #include <doctest/doctest.h>
 
 #include "engine/gemm.h"
-#include "tests/ops/op_case.h"
+#include "tests/ops/linear_reference.h"
 
 namespace lk {
 namespace {
-
-using test::Numbers;
-
-// y = x W^T + b by the definition. in_out: W is stored [in, out].
-auto reference(int64_t rows, int64_t in, int64_t out, bool in_out) {
-  return [=](const std::vector<Numbers>& x) {
-    Numbers y;
-    for (int64_t i = 0; i < rows; ++i)
-      for (int64_t o = 0; o < out; ++o) {
-        double sum = x.size() > 2 ? x[2][static_cast<size_t>(o)] : 0;
-        for (int64_t k = 0; k < in; ++k)
-          sum += x[0][static_cast<size_t>(i * in + k)] *
-                 x[1][static_cast<size_t>(in_out ? k * out + o : o * in + k)];
-        y.push_back(sum);
-      }
-    return y;
-  };
-}
 
 TEST_CASE("linear") {
   for (const bool in_out : {false, true})
@@ -37,11 +19,11 @@ TEST_CASE("linear") {
       test::check_op({.name = "linear",
                       .shapes = {{rows, in}, w, {out}},
                       .op = [in_out](const auto& x) { return linear(x[0], x[1], x[2], in_out); },
-                      .reference = reference(rows, in, out, in_out)});
+                      .reference = test::linear_reference(rows, in, out, in_out)});
       test::check_op({.name = "linear without bias",
                       .shapes = {{rows, in}, w},
                       .op = [in_out](const auto& x) { return linear(x[0], x[1], {}, in_out); },
-                      .reference = reference(rows, in, out, in_out)});
+                      .reference = test::linear_reference(rows, in, out, in_out)});
     }
 }
 

@@ -1,9 +1,6 @@
 #include <doctest/doctest.h>
 
-#include <sys/wait.h>
-
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 
 #include "cuda/emulator/emulator.h"
@@ -11,6 +8,7 @@
 #include "engine/tensor.h"
 #include "tests/cuda/device.h"
 #include "tests/cuda/emulator/planted.h"
+#include "tests/tools/tool_run.h"
 
 namespace lk::test {
 namespace {
@@ -148,22 +146,15 @@ TEST_CASE("planted: out of bounds with nobody looking" * doctest::skip()) {
 }
 
 TEST_CASE("EMULATOR_CHECK=1 checks a program that does not ask for it") {
-  const auto run = [](const std::string& environment) {
-    const std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
-    const std::string command =
-        environment + " " + program + " --no-skip --test-case='planted: out of bounds*' 2>&1";
-    FILE* pipe = popen(command.c_str(), "r");
-    std::string text;
-    for (char buffer[256]; fgets(buffer, sizeof(buffer), pipe);) text += buffer;
-    return std::pair(text, WEXITSTATUS(pclose(pipe)));
-  };
-  const auto [quiet, success] = run("EMULATOR_CHECK=0");
-  CHECK(success == 0);
-  const auto [text, status] = run("EMULATOR_CHECK=1");
-  CHECK(status == 1);
-  CHECK(text.find("planted.cu:") != std::string::npos);
-  CHECK(text.find("out of bounds in ") != std::string::npos);
-  CHECK(text.find("EMULATOR_CHECK: 1 faults") != std::string::npos);
+  const TempDir dir;
+  const std::string planted = std::filesystem::read_symlink("/proc/self/exe").string() +
+                              " --no-skip --test-case='planted: out of bounds*'";
+  CHECK(run(dir, "EMULATOR_CHECK=0 " + planted).code == 0);
+  const Outcome checked = run(dir, "EMULATOR_CHECK=1 " + planted);
+  CHECK(checked.code == 1);
+  CHECK(checked.says("planted.cu:"));
+  CHECK(checked.says("out of bounds in "));
+  CHECK(checked.says("EMULATOR_CHECK: 1 faults"));
 }
 
 }  // namespace
