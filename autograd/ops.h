@@ -92,11 +92,20 @@ Var mean_pool(const Var& x, std::span<const int32_t> offsets);
 
 // Attention
 
-// Rotates pairs (i, i + D/2) of each head by position * inv_freq[i] (Su et al. 2021, as Llama in
-// HF). x: [T, heads * D], positions: [T], inv_freq: [D / 2]; attention_factor multiplies cos and
-// sin (YaRN).
-Var rotary(const Var& x, std::span<const int32_t> positions, std::span<const float> inv_freq,
-           int64_t head_dim, float attention_factor = 1.0f);
+// The angles position * inv_freq[i] of T tokens, made once for all layers of a batch.
+struct RotaryTable {
+  Tensor cos, sin;  // [T, D / 2], f32, or f64 for f64
+};
+// positions: [T], inv_freq: [D / 2]; attention_factor multiplies cos and sin (YaRN). dtype: of what
+// will be turned.
+RotaryTable make_rotary_table(std::span<const int32_t> positions, std::span<const float> inv_freq,
+                              float attention_factor, DType dtype, Device device = Device::cpu);
+// Rotates pairs (i, i + D/2) of each head by its token's angles (Su et al. 2021, as Llama in HF).
+// x: [T, heads * D].
+Var rotary(const Var& x, const RotaryTable& table);
+// The same of tokens first .. first + n of the table, written to y; records nothing.
+// y, x: [n, heads * D].
+void rotary_into(const Tensor& y, const Tensor& x, const RotaryTable& table, int64_t first);
 
 struct AttentionOptions {
   int64_t heads = 1, kv_heads = 1;  // query head h reads key head h / (heads / kv_heads)

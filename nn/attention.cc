@@ -38,7 +38,7 @@ Prefixed with_prefix(const Var& k, const Var& v, std::span<const int32_t> offset
   return out;
 }
 
-// One document at a time: each has a cache of its own length.
+// One document at a time: each has a cache of its own length. q is turned already, k is not.
 Var with_cache(const Var& q, const Var& k, const Var& v, const AttentionContext& context,
                const AttentionOptions& options, KvAdapter* adapter, const Var& x) {
   invariant(!grad_enabled(), "a key-value cache is for generation: use NoGrad");
@@ -50,11 +50,18 @@ Var with_cache(const Var& q, const Var& k, const Var& v, const AttentionContext&
     if (adapter && context.cache->length(document) == 0) {
       if (!prefix.k.defined()) prefix = prefix_like(k, *adapter, x, context.offsets);
       const auto [first, last] = prefix.rows_of(b);
-      context.cache->append(document, context.layer, prefix.k.value().rows(first, last),
-                            prefix.v.value().rows(first, last));
+      const auto [room_k, room_v] = context.cache->extend(document, context.layer, last - first);
+      room_k.copy_from(prefix.k.value().rows(first, last));
+      room_v.copy_from(prefix.v.value().rows(first, last));
     }
-    const auto [all_k, all_v] = context.cache->append(
-        document, context.layer, k.value().rows(begin, end), v.value().rows(begin, end));
+    const auto [room_k, room_v] = context.cache->extend(document, context.layer, end - begin);
+    const Tensor new_k = k.value().rows(begin, end);
+    if (context.rotary)
+      rotary_into(room_k, new_k, *context.rotary, begin);  // straight into the cache
+    else
+      room_k.copy_from(new_k);
+    room_v.copy_from(v.value().rows(begin, end));
+    const auto [all_k, all_v] = context.cache->contents(document, context.layer);
     const int32_t q_offsets[] = {0, end - begin},
                   k_offsets[] = {0, static_cast<int32_t>(all_k.dim(0))};
     RelativeBias bias;
@@ -68,9 +75,11 @@ Var with_cache(const Var& q, const Var& k, const Var& v, const AttentionContext&
 
 }  // namespace
 
-Var attend(const Var& q, const Var& k, const Var& v, const AttentionContext& context,
+Var attend(const Var& q_in, const Var& k_in, const Var& v, const AttentionContext& context,
            const AttentionOptions& options, KvAdapter* prefix, const Var& x) {
-  if (context.cache) return with_cache(q, k, v, context, options, prefix, x);
+  const Var q = context.rotary ? rotary(q_in, *context.rotary) : q_in;
+  if (context.cache) return with_cache(q, k_in, v, context, options, prefix, x);
+  const Var k = context.rotary ? rotary(k_in, *context.rotary) : k_in;
   if (prefix) {
     const Prefixed p =
         with_prefix(k, v, context.offsets, prefix_like(k, *prefix, x, context.offsets));

@@ -15,6 +15,7 @@ struct AttentionContext {
   KvCache* cache = nullptr;          // generation: keys and values of earlier tokens
   int64_t layer = 0;
   const RelativeBias* bias = nullptr;
+  const RotaryTable* rotary = nullptr;  // turns q and k; a prefix stays as it is
 };
 
 // q: [T, heads * D], k, v: [T, kv_heads * D] -> [T, heads * D]. x: [T, d], what they were made of,

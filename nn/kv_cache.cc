@@ -14,21 +14,23 @@ KvCache::KvCache(int64_t documents, int64_t layers, int64_t capacity, int64_t kv
                           {}});
 }
 
-std::pair<Tensor, Tensor> KvCache::append(int64_t document, int64_t layer, const Tensor& k,
-                                          const Tensor& v) {
+std::pair<Tensor, Tensor> KvCache::extend(int64_t document, int64_t layer, int64_t n) {
   Layer& entry = entries_.at(static_cast<size_t>(document)).at(static_cast<size_t>(layer));
-  const int64_t end = entry.used + k.dim(0);
+  const int64_t begin = entry.used, end = begin + n;
   if (end > entry.k.dim(0)) {
     for (Tensor* t : {&entry.k, &entry.v}) {
       const Tensor wider = Tensor::empty({end + end / 4, t->dim(1)}, t->dtype(), t->device());
-      wider.rows(0, entry.used).copy_from(t->rows(0, entry.used));
+      wider.rows(0, begin).copy_from(t->rows(0, begin));
       *t = wider;
     }
   }
-  entry.k.rows(entry.used, end).copy_from(k);
-  entry.v.rows(entry.used, end).copy_from(v);
   entry.used = end;
-  return {entry.k.rows(0, end), entry.v.rows(0, end)};
+  return {entry.k.rows(begin, end), entry.v.rows(begin, end)};
+}
+
+std::pair<Tensor, Tensor> KvCache::contents(int64_t document, int64_t layer) const {
+  const Layer& entry = entries_.at(static_cast<size_t>(document)).at(static_cast<size_t>(layer));
+  return {entry.k.rows(0, entry.used), entry.v.rows(0, entry.used)};
 }
 
 int64_t KvCache::length(int64_t document) const {

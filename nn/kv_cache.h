@@ -12,9 +12,11 @@ class KvCache {
   // capacity: the tokens a document will probably have; it grows where there are more.
   KvCache(int64_t documents, int64_t layers, int64_t capacity, int64_t kv_dim, DType dtype,
           Device device = Device::cpu);
-  // Appends rows [n, kv_dim] to a layer of a document and returns all its keys and values so far.
-  std::pair<Tensor, Tensor> append(int64_t document, int64_t layer, const Tensor& k,
-                                   const Tensor& v);
+  // Room for the keys and values of n more tokens in a layer of a document, [n, kv_dim] each, to be
+  // written.
+  std::pair<Tensor, Tensor> extend(int64_t document, int64_t layer, int64_t n);
+  // All keys and values of a layer of a document, [length, kv_dim] each.
+  std::pair<Tensor, Tensor> contents(int64_t document, int64_t layer) const;
   int64_t length(int64_t document) const;  // tokens of the document that every layer has seen
   bool empty() const { return entries_.empty() || length(0) == 0; }
   int64_t documents() const { return static_cast<int64_t>(entries_.size()); }

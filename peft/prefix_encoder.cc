@@ -165,9 +165,8 @@ Tensor activations_of(Model& model, const std::vector<int32_t>& ids, int64_t lay
     KvCache cache(1, info.layers, count, kv_dim, model.compute_dtype());
     in.cache = &cache;
     model.hidden(in);
-    const Tensor none = Tensor::empty({0, kv_dim}, model.compute_dtype());
     for (int64_t l = 0; l < info.layers; ++l) {
-      const auto [k, v] = cache.append(0, l, none, none);
+      const auto [k, v] = cache.contents(0, l);
       parts.insert(parts.end(), {k.clone(), v.clone()});
     }
   } else {

@@ -5,17 +5,30 @@
 #include "autograd/ops/helpers.h"
 
 namespace lk {
+namespace {
 
-Var rotary(const Var& x, std::span<const int32_t> positions, std::span<const float> inv_freq,
-           int64_t head_dim, float attention_factor) {
-  const int64_t rows = x.dim(0), half = head_dim / 2, heads = x.dim(-1) / head_dim;
-  require(static_cast<int64_t>(positions.size()) == rows &&
-              static_cast<int64_t>(inv_freq.size()) == half && heads * head_dim == x.dim(-1),
-          "rotary: x {}, {} positions, {} frequencies, head_dim {}", x.shape(), positions.size(),
-          inv_freq.size(), head_dim);
-  const DType acc = acc_dtype(x.dtype());
-  const Device device = x.value().device();
-  const Tensor cos = Tensor::empty({rows, half}, acc, device), sin = Tensor::like(cos);
+// Tokens first .. first + x.dim(0) of the table.
+void turn(const Tensor& y, const Tensor& x, const RotaryTable& table, int64_t first, bool inverse) {
+  const int64_t rows = x.dim(0), half = table.cos.dim(1), d = 2 * half, heads = x.dim(-1) / d;
+  require(first + rows <= table.cos.dim(0) && heads * d == x.dim(-1) && y.shape() == x.shape() &&
+              table.cos.dtype() == acc_dtype(x.dtype()),
+          "rotary: x {} {}, from {} on, angles {} {}", name_of(x.dtype()), x.shape(), first,
+          name_of(table.cos.dtype()), table.cos.shape());
+  on_float("rotary", x, [&](auto isa, auto type) {
+    using T = decltype(type);
+    using A = acc_t<T>;
+    rotary_forward(isa, y.data<T>(), x.data<T>(), table.cos.data<A>() + first * half,
+                   table.sin.data<A>() + first * half, rows, heads, d, inverse);
+  });
+}
+
+}  // namespace
+
+RotaryTable make_rotary_table(std::span<const int32_t> positions, std::span<const float> inv_freq,
+                              float attention_factor, DType dtype, Device device) {
+  const auto rows = static_cast<int64_t>(positions.size()),
+             half = static_cast<int64_t>(inv_freq.size());
+  const Tensor cos = Tensor::empty({rows, half}, acc_dtype(dtype), device), sin = Tensor::like(cos);
   const Tensor at = numbers_on(device, positions),
                frequencies = Tensor::from(inv_freq, {half}).to(device);
   on_float("rotary", cos, [&](auto isa, auto type) {
@@ -24,18 +37,22 @@ Var rotary(const Var& x, std::span<const int32_t> positions, std::span<const flo
       rotary_table(isa, cos.data<A>(), sin.data<A>(), at.data<int32_t>(), frequencies.data<float>(),
                    rows, half, attention_factor);
   });
-  const auto turn = [cos, sin, rows, heads, head_dim](const Tensor& in, bool inverse) {
-    Tensor out = Tensor::like(in);
-    on_float("rotary", in, [&](auto isa, auto type) {
-      using T = decltype(type);
-      rotary_forward(isa, out.data<T>(), in.data<T>(), cos.data<acc_t<T>>(), sin.data<acc_t<T>>(),
-                     rows, heads, head_dim, inverse);
-    });
-    return out;
-  };
-  return record("rotary", turn(x.value(), false), {x}, [turn](const Tensor& dy, const Need&) {
-    return std::vector<Tensor>{turn(dy, true)};
+  return {cos, sin};
+}
+
+Var rotary(const Var& x, const RotaryTable& table) {
+  require(x.dim(0) == table.cos.dim(0), "rotary: x {}, angles {}", x.shape(), table.cos.shape());
+  const Tensor y = Tensor::like(x.value());
+  turn(y, x.value(), table, 0, false);
+  return record("rotary", y, {x}, [table](const Tensor& dy, const Need&) {
+    const Tensor dx = Tensor::like(dy);
+    turn(dx, dy, table, 0, true);
+    return std::vector<Tensor>{dx};
   });
+}
+
+void rotary_into(const Tensor& y, const Tensor& x, const RotaryTable& table, int64_t first) {
+  turn(y, x, table, first, false);
 }
 
 }  // namespace lk

@@ -88,11 +88,12 @@ class Decoder : public Model {
     // Shared, since a checkpointed block runs again in the backward pass, when `in` is gone.
     const auto packing = std::make_shared<const Packing>(in.packing);
     const auto last = std::max_element(packing->positions.begin(), packing->positions.end());
-    const auto frequencies = std::make_shared<const std::vector<float>>(
-        rope_.frequencies(last == packing->positions.end() ? 0 : *last + 1));
+    const RotaryTable angles = make_rotary_table(
+        packing->positions, rope_.frequencies(last == packing->positions.end() ? 0 : *last + 1),
+        rope_.attention_factor, x.dtype(), x.value().device());
     for (size_t i = 0; i < layers_.size(); ++i)
-      x = run_block([this, i, packing, frequencies, cache = in.cache](
-                        const Var& h) { return block(i, h, *packing, *frequencies, cache); },
+      x = run_block([this, i, packing, angles, cache = in.cache](
+                        const Var& h) { return block(i, h, *packing, angles, cache); },
                     x);
     return norm_(x);
   }
@@ -140,23 +141,21 @@ class Decoder : public Model {
   }
 
  private:
-  Var block(size_t i, const Var& x, const Packing& packing, std::span<const float> frequencies,
+  Var block(size_t i, const Var& x, const Packing& packing, const RotaryTable& angles,
             KvCache* cache) {
     const DecoderLayer& l = layers_[i];
     const Block& hooks = blocks_[i];
     const std::span<const int32_t> at(packing.offsets);
     const Var n = l.input_layernorm(x);
-    const auto rope = [&](const Var& t) {
-      return rotary(t, packing.positions, frequencies, info_.head_dim, rope_.attention_factor);
-    };
     const auto normed = [&](const Var& t, const RmsNorm& norm) { return qk_norm_ ? norm(t) : t; };
-    const Var q = rope(normed(l.q(n, at), l.q_norm)), k = rope(normed(l.k(n, at), l.k_norm));
+    const Var q = normed(l.q(n, at), l.q_norm), k = normed(l.k(n, at), l.k_norm);
     const AttentionOptions options{.heads = info_.heads,
                                    .kv_heads = info_.kv_heads,
                                    .scale = 1.0f / std::sqrt(static_cast<float>(info_.head_dim)),
                                    .window = l.window,
                                    .dropout = training ? dropout_ : 0.0f};
-    const AttentionContext context{at, cache, static_cast<int64_t>(i)};
+    const AttentionContext context{
+        .offsets = at, .cache = cache, .layer = static_cast<int64_t>(i), .rotary = &angles};
     const Var a = l.o(attend(q, k, l.v(n, at), context, options, hooks.kv.get(), n), at);
     const Var y = add(x, run_adapters(hooks.attn_out, a, {n, x, at}));
     const Var m = l.post_attention_layernorm(y);

@@ -3,6 +3,8 @@
 #include <cmath>
 
 #include "tests/ops/op_case.h"
+#include "tests/support.h"
+#include "tests/tiny_models.h"
 
 namespace lk {
 namespace {
@@ -16,7 +18,11 @@ TEST_CASE("rotary") {
     test::check_op(
         {.name = "rotary",
          .shapes = {{3, heads * d}},
-         .op = [&](const auto& x) { return rotary(x[0], positions, freq, d, 1.25f); },
+         .op =
+             [&](const auto& x) {
+               return rotary(x[0], make_rotary_table(positions, freq, 1.25f, x[0].dtype(),
+                                                     x[0].value().device()));
+             },
          .reference =
              [&](const auto& x) {
                test::Numbers y(x[0].size());
@@ -33,6 +39,24 @@ TEST_CASE("rotary") {
                return y;
              }});
   }
+}
+
+// As a key-value cache takes the keys of one document of a batch.
+TEST_CASE("rotary_into: some tokens of the table, into rows of a larger tensor") {
+  const std::vector<int32_t> positions{4, 0, 1, 2, 9};
+  const std::vector<float> freq{1.0f, 0.5f, 0.25f, 0.125f};
+  for (const Device device : {Device::cpu, Device::cuda})
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+      const Tensor x = test::random_tensor({5, 16}, dtype, 1).to(device);
+      const RotaryTable table = make_rotary_table(positions, freq, 1.25f, dtype, device);
+      const Tensor all = rotary(x, table).value(), cache = Tensor::zeros({7, 16}, dtype, device);
+      rotary_into(cache.rows(2, 5), x.rows(1, 4), table, 1);
+      CHECK(test::same_bits(cache.rows(2, 5).to(Device::cpu), all.rows(1, 4).to(Device::cpu)));
+      CHECK(test::same_bits(cache.rows(0, 2).to(Device::cpu), Tensor::zeros({2, 16}, dtype)));
+      CHECK(test::same_bits(cache.rows(5, 7).to(Device::cpu), Tensor::zeros({2, 16}, dtype)));
+      CHECK(test::error_of([&] { rotary_into(x, x, table, 1); }).find("from 1 on") !=
+            std::string::npos);
+    }
 }
 
 }  // namespace

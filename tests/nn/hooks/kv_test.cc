@@ -28,8 +28,7 @@ std::vector<std::shared_ptr<Prefix>> prefix_of(Model& model, const std::vector<i
   model.hidden(in);
   std::vector<std::shared_ptr<Prefix>> out;
   for (int64_t l = 0; l < model.info().layers; ++l) {
-    const Tensor none = Tensor::empty({0, kv_dim(model)}, model.compute_dtype());
-    const auto [k, v] = cache.append(0, l, none, none);
+    const auto [k, v] = cache.contents(0, l);
     out.push_back(std::make_shared<Prefix>());
     out.back()->k.var = k.clone();
     out.back()->v.var = v.clone();
