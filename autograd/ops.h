@@ -72,6 +72,12 @@ Var cast(const Var& x, DType dtype);
 Var layer_norm(const Var& x, const Var& gain, const Var& bias, float eps);
 // A gain shorter than the last dimension norms its equal parts, e.g. the heads of a row.
 Var rms_norm(const Var& x, const Var& gain, float eps);
+// add(a, b) and its norm, to the same bits, with one pass over memory less.
+struct NormedSum {
+  Var sum, y;
+};
+NormedSum add_layer_norm(const Var& a, const Var& b, const Var& gain, const Var& bias, float eps);
+NormedSum add_rms_norm(const Var& a, const Var& b, const Var& gain, float eps);  // gain: [d]
 
 // Shape
 

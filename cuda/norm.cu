@@ -38,6 +38,16 @@ struct Row {
       for (int i = 0; i < N; ++i) at[k + i] = static_cast<float>(e.at[i]);
     });
   }
+  // Adds x, the sums rounded to T.
+  template <int Group, class T>
+  __device__ __forceinline__ void add(const T* x, int64_t d) {
+    each_pack<Group, N>(d, [&](int k, int64_t j) {
+      const Elements<T, N> e = load<N>(x + j);
+#pragma unroll
+      for (int i = 0; i < N; ++i)
+        at[k + i] = static_cast<float>(T(at[k + i] + static_cast<float>(e.at[i])));
+    });
+  }
   template <int Group, class T>
   __device__ __forceinline__ void write(T* y, int64_t d) const {
     each_pack<Group, N>(d, [&](int k, int64_t j) {
@@ -69,11 +79,11 @@ __device__ __forceinline__ int64_t group_count() {
   return static_cast<int64_t>(gridDim.x) * kThreads<Group> / Group;
 }
 
-// Layer norm, or RMS norm: without mean and bias.
-template <bool Layer, int Group, int N, class T>
+// Layer norm, or RMS norm: without mean and bias. Of x, or with Add of sum = x + residual.
+template <bool Layer, bool Add, int Group, int N, class T>
 __global__ void __launch_bounds__(kThreads<Group>)
-    forward_kernel(T* y, float* mean, float* rstd, const T* x, const float* gain, const float* bias,
-                   int64_t rows, int64_t d, float eps) {
+    forward_kernel(T* y, T* sum, float* mean, float* rstd, const T* x, const T* residual,
+                   const float* gain, const float* bias, int64_t rows, int64_t d, float eps) {
   __shared__ float scratch[32];
   Row<N> g, b, v;
   g.template read<Group>(gain, d);
@@ -81,6 +91,10 @@ __global__ void __launch_bounds__(kThreads<Group>)
   const float width = static_cast<float>(d);
   for (int64_t i = group_number<Group>(); i < rows; i += group_count<Group>()) {
     v.template read<Group>(x + i * d, d);
+    if constexpr (Add) {
+      v.template add<Group>(residual + i * d, d);
+      v.template write<Group>(sum + i * d, d);
+    }
     float m = 0;
     if constexpr (Layer)
       m = Row<N>::template sum<Group>(d, scratch, [&](int k) { return v.at[k]; }) / width;
@@ -201,15 +215,24 @@ unsigned blocks_for(int64_t rows, int64_t blocks_per_multiprocessor) {
   return grid_for((rows + kGroups - 1) / kGroups, blocks_per_multiprocessor);
 }
 
-template <bool Layer, class T>
-void forward(Cuda cuda, T* y, float* mean, float* rstd, const T* x, const float* gain,
-             const float* bias, int64_t rows, int64_t d, float eps) {
+template <class T>
+struct Forward {
+  T *y, *sum;  // sum and residual: both or neither
+  float *mean, *rstd;
+  const T *x, *residual;
+  const float *gain, *bias;
+};
+
+template <bool Layer, bool Add, class T>
+void forward(Cuda cuda, const Forward<T>& f, int64_t rows, int64_t d, float eps) {
   if (rows == 0 || d == 0) return;
-  const bool packed = d % kPackSize<T> == 0 && aligned_16(y) && aligned_16(x) && aligned_16(gain) &&
-                      (!Layer || aligned_16(bias));
+  const bool packed = d % kPackSize<T> == 0 && aligned_16(f.y) && aligned_16(f.sum) &&
+                      aligned_16(f.x) && aligned_16(f.residual) && aligned_16(f.gain) &&
+                      aligned_16(f.bias);
   with_group<T>(d, packed, [&]<int Group, int N>() {
-    launch(forward_kernel<Layer, Group, N, T>, blocks_for<Group>(rows, Group == 512 ? 4 : 8),
-           kThreads<Group>, 0, cuda.stream, y, mean, rstd, x, gain, bias, rows, d, eps);
+    launch(forward_kernel<Layer, Add, Group, N, T>, blocks_for<Group>(rows, Group == 512 ? 4 : 8),
+           kThreads<Group>, 0, cuda.stream, f.y, f.sum, f.mean, f.rstd, f.x, f.residual, f.gain,
+           f.bias, rows, d, eps);
   });
 }
 
@@ -238,7 +261,14 @@ template <class Isa, class T>
 void layer_norm_forward(Isa cuda, T* y, acc_t<T>* mean, acc_t<T>* rstd, const T* x,
                         const acc_t<T>* gain, const acc_t<T>* bias, int64_t rows, int64_t d,
                         acc_t<T> eps) {
-  forward<true>(cuda, y, mean, rstd, x, gain, bias, rows, d, eps);
+  forward<true, false>(cuda, Forward<T>{y, nullptr, mean, rstd, x, nullptr, gain, bias}, rows, d,
+                       eps);
+}
+template <class Isa, class T>
+void add_layer_norm_forward(Isa cuda, T* y, T* sum, acc_t<T>* mean, acc_t<T>* rstd, const T* a,
+                            const T* b, const acc_t<T>* gain, const acc_t<T>* bias, int64_t rows,
+                            int64_t d, acc_t<T> eps) {
+  forward<true, true>(cuda, Forward<T>{y, sum, mean, rstd, a, b, gain, bias}, rows, d, eps);
 }
 template <class Isa, class T>
 void layer_norm_backward(Isa cuda, T* dx, acc_t<T>* dgain, acc_t<T>* dbias, const T* dy, const T* x,
@@ -249,8 +279,13 @@ void layer_norm_backward(Isa cuda, T* dx, acc_t<T>* dgain, acc_t<T>* dbias, cons
 template <class Isa, class T>
 void rms_norm_forward(Isa cuda, T* y, acc_t<T>* rstd, const T* x, const acc_t<T>* gain,
                       int64_t rows, int64_t d, acc_t<T> eps) {
-  forward<false>(cuda, y, static_cast<float*>(nullptr), rstd, x, gain,
-                 static_cast<const float*>(nullptr), rows, d, eps);
+  forward<false, false>(cuda, Forward<T>{y, nullptr, nullptr, rstd, x, nullptr, gain, nullptr},
+                        rows, d, eps);
+}
+template <class Isa, class T>
+void add_rms_norm_forward(Isa cuda, T* y, T* sum, acc_t<T>* rstd, const T* a, const T* b,
+                          const acc_t<T>* gain, int64_t rows, int64_t d, acc_t<T> eps) {
+  forward<false, true>(cuda, Forward<T>{y, sum, nullptr, rstd, a, b, gain, nullptr}, rows, d, eps);
 }
 template <class Isa, class T>
 void rms_norm_backward(Isa cuda, T* dx, acc_t<T>* dgain, const T* dy, const T* x,
@@ -264,6 +299,10 @@ void rms_norm_backward(Isa cuda, T* dx, acc_t<T>* dgain, const T* dy, const T* x
                                    int64_t, int64_t, float);                                       \
   template void layer_norm_backward(Cuda, T*, float*, float*, const T*, const T*, const float*,    \
                                     const float*, const float*, int64_t, int64_t);                 \
+  template void add_layer_norm_forward(Cuda, T*, T*, float*, float*, const T*, const T*,           \
+                                       const float*, const float*, int64_t, int64_t, float);       \
+  template void add_rms_norm_forward(Cuda, T*, T*, float*, const T*, const T*, const float*,       \
+                                     int64_t, int64_t, float);                                     \
   template void rms_norm_forward(Cuda, T*, float*, const T*, const float*, int64_t, int64_t,       \
                                  float);                                                           \
   template void rms_norm_backward(Cuda, T*, float*, const T*, const T*, const float*,              \

@@ -14,6 +14,9 @@ struct LayerNorm {
   LayerNorm(const std::string& name, int64_t dim, float epsilon)
       : weight(name + ".weight", {dim}), bias(name + ".bias", {dim}), eps(epsilon) {}
   Var operator()(const Var& x) const { return layer_norm(x, weight.var, bias.var, eps); }
+  NormedSum of_sum(const Var& a, const Var& b) const {
+    return add_layer_norm(a, b, weight.var, bias.var, eps);
+  }
   void visit(const ParameterVisitor& f) { f(weight), f(bias); }
 };
 
@@ -25,6 +28,7 @@ struct RmsNorm {
   RmsNorm(const std::string& name, int64_t dim, float epsilon)
       : weight(name + ".weight", {dim}), eps(epsilon) {}
   Var operator()(const Var& x) const { return rms_norm(x, weight.var, eps); }
+  NormedSum of_sum(const Var& a, const Var& b) const { return add_rms_norm(a, b, weight.var, eps); }
   void visit(const ParameterVisitor& f) { f(weight); }
 };
 

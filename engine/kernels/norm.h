@@ -20,6 +20,14 @@ void layer_norm_backward(Isa, T* dx, acc_t<T>* dgain, acc_t<T>* dbias, const T* 
 template <class Isa, class T>
 void rms_norm_forward(Isa, T* y, acc_t<T>* rstd, const T* x, const acc_t<T>* gain, int64_t rows,
                       int64_t d, acc_t<T> eps);
+// The norm of sum = a + b [rows, d], rounded to T before: what two ops would give, in one pass.
+template <class Isa, class T>
+void add_layer_norm_forward(Isa, T* y, T* sum, acc_t<T>* mean, acc_t<T>* rstd, const T* a,
+                            const T* b, const acc_t<T>* gain, const acc_t<T>* bias, int64_t rows,
+                            int64_t d, acc_t<T> eps);
+template <class Isa, class T>
+void add_rms_norm_forward(Isa, T* y, T* sum, acc_t<T>* rstd, const T* a, const T* b,
+                          const acc_t<T>* gain, int64_t rows, int64_t d, acc_t<T> eps);
 template <class Isa, class T>
 void rms_norm_backward(Isa, T* dx, acc_t<T>* dgain, const T* dy, const T* x, const acc_t<T>* rstd,
                        const acc_t<T>* gain, int64_t rows, int64_t d);

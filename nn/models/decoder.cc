@@ -157,8 +157,8 @@ class Decoder : public Model {
     const AttentionContext context{
         .offsets = at, .cache = cache, .layer = static_cast<int64_t>(i), .rotary = &angles};
     const Var a = l.o(attend(q, k, l.v(n, at), context, options, hooks.kv.get(), n), at);
-    const Var y = add(x, run_adapters(hooks.attn_out, a, {n, x, at}));
-    const Var m = l.post_attention_layernorm(y);
+    const auto [y, m] =
+        l.post_attention_layernorm.of_sum(x, run_adapters(hooks.attn_out, a, {n, x, at}));
     const Var f = l.down(swiglu(l.gate(m, at), l.up(m, at)), at);
     return add(y, run_adapters(hooks.ffn_out, f, {m, y, at}));
   }

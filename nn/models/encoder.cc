@@ -105,8 +105,8 @@ class Encoder : public Model {
     packing.type_ids.resize(static_cast<size_t>(x.dim(0)), 0);
     std::vector<int32_t> rows = packing.positions;
     for (int32_t& row : rows) row += static_cast<int32_t>(spec_.first_position);
-    x = add(add(x, type_(packing.type_ids, compute_)), position_(rows, compute_));
-    x = dropout(norm_(x), training ? hidden_dropout_ : 0.0f);
+    x = norm_.of_sum(add(x, type_(packing.type_ids, compute_)), position_(rows, compute_)).y;
+    x = dropout(x, training ? hidden_dropout_ : 0.0f);
     x = run_embedded_adapters(x, in.packing);
     // Shared, since a checkpointed block runs again in the backward pass, when `in` is gone.
     const auto shared = std::make_shared<const Packing>(packing);
@@ -187,12 +187,13 @@ class Encoder : public Model {
     const float p = training ? hidden_dropout_ : 0.0f;
     const Var context_layer =
         attend(l.query(x, at), l.key(x, at), l.value(x, at), context, options, hooks.kv.get(), x);
-    const Var a = dropout(l.attention_output(context_layer, at), p);
-    const Var y = l.attention_norm(
-        add(run_adapters(hooks.attn_out, a, {x, x, at, std::cref(l.attention_norm)}), x));
-    const Var f = dropout(l.output(activate(act_, l.intermediate(y, at)), at), p);
-    return l.output_norm(
-        add(run_adapters(hooks.ffn_out, f, {y, y, at, std::cref(l.output_norm)}), y));
+    const Var a = run_adapters(hooks.attn_out, dropout(l.attention_output(context_layer, at), p),
+                               {x, x, at, std::cref(l.attention_norm)});
+    const Var y = l.attention_norm.of_sum(a, x).y;
+    const Var inner = activate(act_, l.intermediate(y, at));
+    const Var f = run_adapters(hooks.ffn_out, dropout(l.output(inner, at), p),
+                               {y, y, at, std::cref(l.output_norm)});
+    return l.output_norm.of_sum(f, y).y;
   }
 
   EncoderSpec spec_;

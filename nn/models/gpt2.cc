@@ -151,8 +151,7 @@ class Gpt2 : public Model {
     const float p = training ? resid_pdrop_ : 0.0f;
     const Var c = attend(qkv[0], qkv[1], qkv[2], context, options, hooks.kv.get(), n);
     const Var a = dropout(l.attn_proj(c, at), p);
-    const Var y = add(x, run_adapters(hooks.attn_out, a, {n, x, at}));
-    const Var m = l.ln_2(y);
+    const auto [y, m] = l.ln_2.of_sum(x, run_adapters(hooks.attn_out, a, {n, x, at}));
     const Var up = exact_gelu_ ? gelu(l.c_fc(m, at)) : l.c_fc.with_gelu_tanh(m, at);
     const Var f = dropout(l.mlp_proj(up, at), p);
     return add(y, run_adapters(hooks.ffn_out, f, {m, y, at}));

@@ -211,21 +211,23 @@ class T5 : public Model {
     return drop(encoder_.norm(x));
   }
 
-  Var self_attention(const Stack& stack, const T5Block& b, const Block& hooks, const Var& x,
-                     const Packing& packing, KvCache* cache, int64_t layer) const {
+  // With the norm that the next sublayer begins with.
+  NormedSum self_attention(const Stack& stack, const T5Block& b, const Block& hooks, const Var& x,
+                           const Packing& packing, KvCache* cache, int64_t layer,
+                           const RmsNorm& next) const {
     const std::span<const int32_t> at(packing.offsets);
     const Var n = b.self.norm(x);
     const RelativeBias bias = stack.positions(packing);
     const AttentionContext context{at, cache, layer, &bias};
     const Var c = attend(b.self.q(n, at), b.self.k(n, at), b.self.v(n, at), context,
                          options(&stack == &decoder_), hooks.kv.get(), n);
-    return add(x, run_adapters(hooks.attn_out, drop(b.self.o(c, at)), {n, x, at}));
+    return next.of_sum(x, run_adapters(hooks.attn_out, drop(b.self.o(c, at)), {n, x, at}));
   }
 
-  Var feed_forward(const T5Block& b, const Block& hooks, const Var& x,
+  Var feed_forward(const T5Block& b, const Block& hooks, const NormedSum& in,
                    const Packing& packing) const {
     const std::span<const int32_t> at(packing.offsets);
-    const Var n = b.ffn_norm(x);
+    const auto& [x, n] = in;
     const Var inner = gated_ ? mul(b.gate.with_gelu_tanh(n, at), b.up(n, at)) : relu(b.up(n, at));
     return add(x, run_adapters(hooks.ffn_out, drop(b.down(drop(inner), at)), {n, x, at}));
   }
@@ -233,8 +235,8 @@ class T5 : public Model {
   Var encoder_block(size_t i, const Var& x, const Packing& packing) {
     const T5Block& b = encoder_.blocks[i];
     const Block& hooks = blocks_[i];
-    const Var y = self_attention(encoder_, b, hooks, x, packing, nullptr, 0);
-    return feed_forward(b, hooks, y, packing);
+    return feed_forward(
+        b, hooks, self_attention(encoder_, b, hooks, x, packing, nullptr, 0, b.ffn_norm), packing);
   }
 
   // memory: undefined once the cache holds what this layer makes of it.
@@ -243,16 +245,15 @@ class T5 : public Model {
     const T5Block& b = decoder_.blocks[i];
     const Block& hooks = blocks_[encoder_.blocks.size() + i];
     const auto layer = static_cast<int64_t>(i);
-    const Var y = self_attention(decoder_, b, hooks, x, packing, cache, layer);
+    const auto [y, n] = self_attention(decoder_, b, hooks, x, packing, cache, layer, b.cross.norm);
     const std::span<const int32_t> at(packing.offsets), from(source.offsets);
-    const Var n = b.cross.norm(y);
     const auto keys_and_values = [&] {
       return std::pair(b.cross.k(memory, from), b.cross.v(memory, from));
     };
     const Var c = attend_source(b.cross.q(n, at), keys_and_values, {at, from, cache, layer},
                                 options(false), hooks.cross_kv.get(), n);
-    const Var z = add(y, run_adapters(hooks.cross_out, drop(b.cross.o(c, at)), {n, y, at}));
-    return feed_forward(b, hooks, z, packing);
+    const Var a = run_adapters(hooks.cross_out, drop(b.cross.o(c, at)), {n, y, at});
+    return feed_forward(b, hooks, b.ffn_norm.of_sum(y, a), packing);
   }
 
   // What the encoder made goes in beside x, so that its gradient comes out of the checkpoint.

@@ -52,6 +52,26 @@ TEST_CASE("cuda rms_norm equals the CPU's") {
     }
 }
 
+TEST_CASE("cuda add_layer_norm, add_rms_norm equal the CPU's") {
+  for (const int64_t d : kLengths)
+    for (const int64_t rows : {1, 37}) {
+      if (rows * d > 80000) continue;
+      compare_with_cpu("add_layer_norm", 4e-6, 1e-2, [=](auto isa, auto t, Operands& o) {
+        auto *y = o.out(t, rows * d), *sum = o.out(t, rows * d);
+        float *mean = o.out(0.0f, rows), *rstd = o.out(0.0f, rows);
+        const auto *a = o.in(t, rows * d, -1, 3), *b = o.in(t, rows * d, -1, 3);
+        const float *gain = o.in(0.0f, d), *bias = o.in(0.0f, d);
+        add_layer_norm_forward(isa, y, sum, mean, rstd, a, b, gain, bias, rows, d, 1e-3f);
+      });
+      compare_with_cpu("add_rms_norm", 4e-6, 1e-2, [=](auto isa, auto t, Operands& o) {
+        auto *y = o.out(t, rows * d), *sum = o.out(t, rows * d);
+        float* rstd = o.out(0.0f, rows);
+        const auto *a = o.in(t, rows * d, -1, 3), *b = o.in(t, rows * d, -1, 3);
+        add_rms_norm_forward(isa, y, sum, rstd, a, b, o.in(0.0f, d), rows, d, 1e-3f);
+      });
+    }
+}
+
 TEST_CASE("cuda norms: every subset of the gradients; x that a frozen gain does not need") {
   const int64_t rows = 9, d = 96;
   for (int need = 0; need < 8; ++need)
