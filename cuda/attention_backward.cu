@@ -2,6 +2,9 @@
 // over the queries that meet 64 keys and sums dk and dv, another over the keys that 64 queries see
 // and sums dq. P and dS are computed in both; sums run in a fixed order. The gradient of a bias by
 // distance is the sum of dS along its diagonals, which the second kernel takes tile by tile.
+#include <algorithm>
+#include <bit>
+
 #include "cuda/attention_tiles.h"
 #include "cuda/attention_work.h"
 #include "engine/device.h"
@@ -11,23 +14,30 @@ namespace {
 
 constexpr float kLog2e = 1.4426950408889634f;
 
-// delta[row] = sum over head_dim of dout * out, a warp for each (query, head).
+// delta[row] = sum over head_dim of dout * out, `lanes` of a warp, a power of two, for each (query,
+// head).
 template <class T>
 __global__ void __launch_bounds__(kEachThreads)
-    attention_delta_kernel(float* delta, const T* dout, const T* out, int64_t rows, int64_t d) {
+    attention_delta_kernel(float* delta, const T* dout, const T* out, int64_t rows, int64_t d,
+                           int lanes) {
   constexpr int N = kPackSize<T>;
-  const int lane = static_cast<int>(threadIdx.x) % kWarp;
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * (kEachThreads / kWarp);
-  for (int64_t i = (static_cast<int64_t>(blockIdx.x) * kEachThreads + threadIdx.x) / kWarp;
-       i < rows; i += stride) {
+  const int lane = static_cast<int>(threadIdx.x) % kWarp, of_row = lane % lanes,
+            rows_of_warp = kWarp / lanes;
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * (kEachThreads / kWarp) * rows_of_warp;
+  for (int64_t first =
+           (static_cast<int64_t>(blockIdx.x) * kEachThreads + threadIdx.x) / kWarp * rows_of_warp;
+       first < rows; first += stride) {
+    const int64_t i = first + lane / lanes;
     float sum = 0;
-    for (int64_t j = lane * N; j < d; j += kWarp * N) {
-      const Elements<T, N> a = load<N>(dout + i * d + j), b = load<N>(out + i * d + j);
+    if (i < rows)
+      for (int64_t j = of_row * N; j < d; j += lanes * N) {
+        const Elements<T, N> a = load<N>(dout + i * d + j), b = load<N>(out + i * d + j);
 #pragma unroll
-      for (int k = 0; k < N; ++k) sum += static_cast<float>(a.at[k]) * static_cast<float>(b.at[k]);
-    }
-    sum = warp_reduce(sum, Sum{});
-    if (lane == 0) delta[i] = sum;
+        for (int k = 0; k < N; ++k)
+          sum += static_cast<float>(a.at[k]) * static_cast<float>(b.at[k]);
+      }
+    for (int offset = lanes / 2; offset > 0; offset /= 2) sum += from_lane_xor(sum, offset);
+    if (i < rows && of_row == 0) delta[i] = sum;
   }
 }
 
@@ -46,7 +56,8 @@ __device__ __forceinline__ ScoreGradient score_gradient(bool sees, float score, 
 // and 8 N columns from `column`, as product_transposed left them. `staged`: shared,
 // kDiagonalFloats. Only 0 <= begin + j - i < count are there; what lies outside was not seen. All
 // threads call; what follows may not write `staged` before a barrier.
-constexpr int kDiagonalPitch = kTileRows + 1, kDiagonalFloats = kTileRows * kDiagonalPitch;
+// The pitch puts the pairs of four rows, which one access writes, in different banks.
+constexpr int kDiagonalPitch = kTileRows + 8, kDiagonalFloats = kTileRows * kDiagonalPitch;
 template <int N>
 __device__ __forceinline__ void add_diagonals(float* sums, int64_t begin, int64_t count,
                                               const float (&ds)[N][4], int row, int column,
@@ -56,15 +67,20 @@ __device__ __forceinline__ void add_diagonals(float* sums, int64_t begin, int64_
 #pragma unroll
   for (int n = 0; n < N; ++n)
 #pragma unroll
-    for (int e = 0; e < 4; ++e) at[e / 2 * 8 * kDiagonalPitch + 8 * n + e % 2] = ds[n][e];
+    for (int half = 0; half < 2; ++half)
+      store<2>(at + half * 8 * kDiagonalPitch + 8 * n,
+               Elements<float, 2>{ds[n][2 * half], ds[n][2 * half + 1]});
   __syncthreads();
   const int distance = static_cast<int>(threadIdx.x) - (kTileRows - 1);
   const int64_t to = begin + distance;
   if (distance >= kTileRows || to < 0 || to >= count) return;
   float sum = 0;
-  for (int i = 0; i < kTileRows; ++i)
-    if (i + distance >= 0 && i + distance < kTileRows)
-      sum += staged[i * kDiagonalPitch + i + distance];
+  for (int i = 0; i < kTileRows; ++i) {
+    // All lanes read in step: those beside the tile what their neighbour reads.
+    const int j = i + distance, inside = j < 0 ? 0 : j < kTileRows ? j : kTileRows - 1;
+    const float value = staged[i * kDiagonalPitch + inside];
+    sum += j == inside ? value : 0.0f;
+  }
   sums[to] += sum;
 }
 
@@ -294,9 +310,14 @@ __global__ void __launch_bounds__(kShareOfKv<T, D>* kAttentionThreads, kBlocksOf
 }
 
 template <class T>
-unsigned delta_blocks(int64_t rows) {
-  constexpr int64_t kRows = kEachThreads / kWarp;
-  return grid_for((rows + kRows - 1) / kRows);
+void attention_delta(Cuda cuda, float* delta, const T* dout, const T* out, int64_t rows,
+                     int64_t d) {
+  const int64_t packs = (d + kPackSize<T> - 1) / kPackSize<T>;
+  const int lanes =
+      static_cast<int>(std::min<uint64_t>(kWarp, std::bit_ceil(static_cast<uint64_t>(packs))));
+  if (rows > 0)
+    launch(attention_delta_kernel<T>, grid_for_threads(rows * lanes), kEachThreads, 0, cuda.stream,
+           delta, dout, out, rows, d, lanes);
 }
 
 }  // namespace
@@ -316,9 +337,7 @@ void attention_backward(Isa cuda, T* dq, T* dk, T* dv, const T* dout, const T* o
   const Workspace<float> bias_sums(cuda, queries.count() * width + 1);
   if (width > 0)
     clear(cuda, bias_sums.data(), static_cast<size_t>(queries.count() * width) * sizeof(float));
-  if (rows > 0)
-    launch(attention_delta_kernel<T>, delta_blocks<T>(rows), kEachThreads, 0, cuda.stream,
-           delta.data(), dout, out, rows, shape.head_dim);
+  attention_delta(cuda, delta.data(), dout, out, rows, shape.head_dim);
   with_head_dim(shape.head_dim, [&]<int D>() {
     constexpr size_t kShared = 4 * kTileSize<T, D> * sizeof(bf16);
     if constexpr (kShared > kMostShared) {

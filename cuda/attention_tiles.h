@@ -137,17 +137,17 @@ __device__ __forceinline__ void load_tile(bf16* tile, const bf16* x, int64_t str
 template <int D, int Threads = kAttentionThreads>
 __device__ __forceinline__ void load_tile(bf16* tile, const float* x, int64_t stride, int rows,
                                           int d) {
-  constexpr int kChunks = D / 8, kStep = Threads / kChunks;
-  const int j = static_cast<int>(threadIdx.x) % kChunks * 8;
-#pragma unroll 2
+  constexpr int kChunks = D / 4, kStep = Threads / kChunks;
+  const int j = static_cast<int>(threadIdx.x) % kChunks * 4;
+#pragma unroll 4
   for (int i = static_cast<int>(threadIdx.x) / kChunks; i < kTileRows; i += kStep) {
-    Elements<float, 8> e{};
-    if (i < rows && j < d) e = load<8>(x + i * stride + j);
-    Elements<uint32_t, 4> high, low;
+    Elements<float, 4> e{};
+    if (i < rows && j < d) e = load<4>(x + i * stride + j);
+    Elements<uint32_t, 2> high, low;
 #pragma unroll
-    for (int k = 0; k < 4; ++k) split_pair(e.at[2 * k], e.at[2 * k + 1], high.at[k], low.at[k]);
-    store<4>(reinterpret_cast<uint32_t*>(tile + i * kPitch<D> + j), high);
-    store<4>(reinterpret_cast<uint32_t*>(tile + (kTileRows + i) * kPitch<D> + j), low);
+    for (int k = 0; k < 2; ++k) split_pair(e.at[2 * k], e.at[2 * k + 1], high.at[k], low.at[k]);
+    store<2>(reinterpret_cast<uint32_t*>(tile + i * kPitch<D> + j), high);
+    store<2>(reinterpret_cast<uint32_t*>(tile + (kTileRows + i) * kPitch<D> + j), low);
   }
 }
 
@@ -281,12 +281,10 @@ __device__ __forceinline__ void store_rows(T* x, int64_t stride, int rows, int d
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       T* at = tile + (lane / 4 + 8 * half) * kPitch<D> + 8 * n + lane % 4 * 2;
-      if constexpr (sizeof(T) == 2) {
+      if constexpr (sizeof(T) == 2)
         *reinterpret_cast<uint32_t*>(at) = pack_bf16(c[n][2 * half], c[n][2 * half + 1]);
-      } else {
-        at[0] = c[n][2 * half];
-        at[1] = c[n][2 * half + 1];
-      }
+      else
+        store<2>(at, Elements<float, 2>{c[n][2 * half], c[n][2 * half + 1]});
     }
   __syncwarp();
   constexpr int kPackOf = kPackSize<T>, kChunks = 8 * N / kPackOf;
