@@ -1,4 +1,4 @@
-// Bound by memory: in 4 bits a thread reads the codes of 16 bytes of the output at a time.
+// Bound by memory: a thread reads the codes of 16 bytes of the output at a time.
 #include "engine/kernels/blockwise.h"
 
 #include "cuda/codebook_values.h"
@@ -37,7 +37,18 @@ __global__ void __launch_bounds__(kEachThreads)
   }
 }
 
-template <class T>
+// The product is rounded before the sum, as on the CPU: the factors of weights hang on it.
+__device__ __forceinline__ float restored(float value, float absmax, float offset) {
+#if defined(__CUDA_ARCH__)
+  return __fmul_rn(value, absmax) + offset;
+#else
+  const float product = value * absmax;
+  return product + offset;
+#endif
+}
+
+// Elements [begin, begin + n). Packed: begin and block are multiples of kPackSize<T>.
+template <bool Packed, class T>
 __global__ void __launch_bounds__(kEachThreads)
     dequantize_8bit_kernel(T* y, const uint8_t* codes, const float* absmax, int64_t begin,
                            int64_t n, int64_t block, float offset, Values<256> book) {
@@ -45,17 +56,37 @@ __global__ void __launch_bounds__(kEachThreads)
   values[threadIdx.x] = book.at[threadIdx.x];
   __syncthreads();
   const int64_t stride = static_cast<int64_t>(gridDim.x) * kEachThreads, first = begin / block;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * kEachThreads + threadIdx.x; i < n;
-       i += stride) {
-    const int64_t at = begin + i;
-    // The product is rounded before the sum, as on the CPU: the factors of weights hang on it.
-#if defined(__CUDA_ARCH__)
-    const float product = __fmul_rn(values[codes[at]], absmax[at / block - first]);
-#else
-    const float product = values[codes[at]] * absmax[at / block - first];
-#endif
-    y[i] = T(product + offset);
+  const int64_t own = static_cast<int64_t>(blockIdx.x) * kEachThreads + threadIdx.x;
+  constexpr int N = kPackSize<T>;
+  using Codes = std::conditional_t<N == 8, uint64_t, uint32_t>;
+  const int64_t whole = Packed ? n / N : 0;
+  for (int64_t p = own; p < whole; p += stride) {
+    const int64_t at = begin + p * N;
+    const Codes of_pack = *reinterpret_cast<const Codes*>(codes + at);
+    const float scale = absmax[at / block - first];
+    Elements<T, N> e;
+#pragma unroll
+    for (int k = 0; k < N; ++k)
+      e.at[k] = T(restored(values[of_pack >> 8 * k & 255u], scale, offset));
+    store<N>(y + p * N, e);
   }
+  for (int64_t i = whole * N + own; i < n; i += stride) {
+    const int64_t at = begin + i;
+    y[i] = T(restored(values[codes[at]], absmax[at / block - first], offset));
+  }
+}
+
+template <class T>
+void dequantize_8bit_and_add(Cuda cuda, T* y, const uint8_t* codes, const float* absmax,
+                             int64_t begin, int64_t n, int64_t block, const float* values,
+                             float offset) {
+  if (n == 0) return;
+  constexpr int N = kPackSize<T>;
+  const bool whole = begin % N == 0 && block % N == 0 && aligned_16(y) &&
+                     reinterpret_cast<uintptr_t>(codes) % N == 0;
+  launch(whole ? dequantize_8bit_kernel<true, T> : dequantize_8bit_kernel<false, T>,
+         grid_for_threads(whole ? n / N + 1 : n), kEachThreads, 0, cuda.stream, y, codes, absmax,
+         begin, n, block, offset, values_of<256>(values));
 }
 
 }  // namespace
@@ -75,17 +106,13 @@ void dequantize_4bit(Isa cuda, T* y, const uint8_t* packed, const float* absmax,
 template <class Isa, class T>
 void dequantize_8bit(Isa cuda, T* y, const uint8_t* codes, const float* absmax, int64_t begin,
                      int64_t n, int64_t block, const float* values) {
-  if (n > 0)
-    launch(dequantize_8bit_kernel<T>, grid_for_threads(n), kEachThreads, 0, cuda.stream, y, codes,
-           absmax, begin, n, block, 0.0f, values_of<256>(values));
+  dequantize_8bit_and_add(cuda, y, codes, absmax, begin, n, block, values, 0.0f);
 }
 
 template <class Isa>
 void restore_factors(Isa cuda, float* factors, const uint8_t* codes, const float* nested,
                      int64_t count, int64_t block, const float* values, float offset) {
-  if (count > 0)
-    launch(dequantize_8bit_kernel<float>, grid_for_threads(count), kEachThreads, 0, cuda.stream,
-           factors, codes, nested, int64_t{0}, count, block, offset, values_of<256>(values));
+  dequantize_8bit_and_add(cuda, factors, codes, nested, 0, count, block, values, offset);
 }
 
 template void dequantize_4bit(Cuda, float*, const uint8_t*, const float*, int64_t, int64_t, int64_t,

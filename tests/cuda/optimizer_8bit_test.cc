@@ -26,7 +26,7 @@ struct States {
   }
 };
 
-constexpr int64_t kSizes[] = {1, 31, 255, 257, 4096, 5003};
+constexpr int64_t kSizes[] = {1, 31, 33, 255, 257, 1023, 4096, 50257};
 
 TEST_CASE("cuda adamw8bit equals the CPU's") {
   for (const int64_t n : kSizes)
