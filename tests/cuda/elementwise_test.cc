@@ -59,12 +59,14 @@ TEST_CASE("cuda elementwise: a row repeated over rows") {
 }
 
 TEST_CASE("cuda elementwise: figures") {
-  check_figures("add_forward", {});
+  for (const char* op : {"add_forward", "mul_forward", "scale_forward"}) check_figures(op, {});
   // In bf16 a lane takes its eight values of the row in two accesses of half a sector each.
-  check_figures("add_row_forward", {.sector_efficiency = 0.9});
+  for (const char* op : {"add_row_forward", "mul_row_forward"})
+    check_figures(op, {.sector_efficiency = 0.9});
   check_figures("mul_column_forward", {});
   check_figures("swiglu_forward", {});
-  check_figures("swiglu_backward", {});
+  for (const char* op : {"swiglu_backward", "swiglu_backward, gate", "swiglu_backward, up"})
+    check_figures(op, {});
 }
 
 }  // namespace

@@ -11,7 +11,7 @@ struct Expected {
   int64_t bank_conflicts = 0;
   double active_lanes = 0.85;  // of 32, at least
 };
-// Of every case of the op in cuda/cases.cc; fails when there is none.
+// Of every case of the op in cuda/cases/; fails when there is none.
 void check_figures(const std::string& op, const Expected& expected);
 
 }  // namespace lk::test

@@ -99,6 +99,8 @@ TEST_CASE("cuda norms: figures") {
   // Rows of 768 by groups of 128 threads that could hold 1024.
   check_figures("layer_norm_forward", {.sector_efficiency = 0.94, .active_lanes = 0.75});
   check_figures("rms_norm_forward", {});
+  check_figures("add_layer_norm_forward", {.active_lanes = 0.75});
+  check_figures("add_rms_norm_forward", {.active_lanes = 0.75});
   check_figures("layer_norm_backward", {});
   check_figures("rms_norm_backward", {});
 }

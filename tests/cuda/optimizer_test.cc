@@ -7,7 +7,7 @@ namespace lk::test {
 namespace {
 
 TEST_CASE("cuda optimizers equal the CPU's") {
-  for (const int64_t n : {1, 31, 33, 1023, 9001}) {
+  for (const int64_t n : {1, 31, 33, 1023, 9001, 50257}) {
     for (const int64_t step : {1, 100})
       compare_with_cpu<float>("adamw", 1e-6, [=](auto isa, auto, Operands& o) {
         float *p = o.in_out(0.0f, n), *m = o.in_out(0.0f, n), *v = o.in_out(0.0f, n, 0, 1);
@@ -40,7 +40,7 @@ TEST_CASE("cuda adamw: a hundred tensors at once") {
     }
     adamw_update(isa, tensors.data(), 100, step);
   });
-  check_figures("adamw_update", {});
+  for (const char* op : {"adamw_update", "sgd_update", "lion_update"}) check_figures(op, {});
 }
 
 }  // namespace

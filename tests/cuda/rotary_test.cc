@@ -30,6 +30,7 @@ TEST_CASE("cuda rotary_table equals the CPU's") {
       rotary_table(isa, cos, sin, o.in(positions), o.in(0.0f, half, 0, 1), rows, half, 1.25f);
     });
   }
+  check_figures("rotary_table", {});
 }
 
 }  // namespace
