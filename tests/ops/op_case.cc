@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "engine/rng.h"
 #include "tests/cuda/watch.h"
@@ -107,20 +108,28 @@ void check_op(const OpCase& c) {
     const Run high = run(
         c, inputs, DType::f64, all,
         half ? tensor_of(dy, {static_cast<int64_t>(dy.size())}, dtype).to_vector<double>() : dy);
-    for (const Device device : {Device::cpu, Device::cuda}) {
-      // The emulator has a checker of its own, and its fibers are not for the address sanitizer.
-      if (device == Device::cuda && (!c.cuda || sanitized())) continue;
-      CAPTURE(name_of(device));
-      const double least = device == Device::cuda ? c.cuda_f32 : 0;
-      const Watch watch;
-      const Run low = run(c, values, dtype, all, dy, device);
-      CHECK(watch.faults() == "");
+    const auto check = [&](const Run& low, double least) {
       CHECK(error_of(low.y, c.reference(inputs)) <= (half ? c.bf16 : std::max(c.f32, least)));
       for (size_t i = 0; i < n; ++i) {
         CAPTURE(i);
         CHECK(error_of(low.grads[i], high.grads[i]) <=
               (half ? c.bf16_gradient : std::max(c.f32_gradient, least)));
       }
+    };
+    check(run(c, values, dtype, all, dy), 0);
+    // The emulator has a checker of its own, and its fibers are not for the address sanitizer.
+    if (!c.cuda || sanitized()) continue;
+    std::optional<Run> first;
+    for (uint64_t order = 1; order <= run_count(); ++order) {
+      CAPTURE(order);
+      const Watch watch(order);
+      const Run low = run(c, values, dtype, all, dy, Device::cuda);
+      CHECK(watch.faults() == "");
+      if (first)
+        CHECK((low.y == first->y && low.grads == first->grads));  // to the bit
+      else
+        check(low, c.cuda_f32);
+      first = low;
     }
   }
   for (uint32_t mask = 0; mask < (1u << n); ++mask) {
