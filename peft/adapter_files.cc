@@ -135,6 +135,20 @@ std::unique_ptr<Method> load(const std::filesystem::path& folder, const AdapterC
   return method;
 }
 
+// "peft_type" of an adapter_config.json.
+std::string type_of(const MethodInfo& info) {
+  return info.peft_type.empty() ? "LORIKEET_" + info.name : info.peft_type;
+}
+const MethodInfo& method_of_type(const std::string& type, const std::string& file) {
+  std::vector<std::string> known;
+  for (const MethodInfo& m : methods()) {
+    if (type_of(m) == type) return m;
+    if (m.base_quant.empty()) known.push_back(type_of(m));  // qlora's is lora's
+  }
+  fail("{}: 'peft_type' is \"{}\", which is not known; the nearest are {}", file, type,
+       nearest(type, known, 3));
+}
+
 }  // namespace
 
 void save_adapter(const std::filesystem::path& folder, Model& model, Method& method,
@@ -144,7 +158,7 @@ void save_adapter(const std::filesystem::path& folder, Model& model, Method& met
   if (method.settings().has("adapterhub"))
     return save_hub_adapter(folder, model, method, base, labels);
   json config = method.settings().json();
-  config["peft_type"] = info.peft_type.empty() ? "LORIKEET_" + info.name : info.peft_type;
+  config["peft_type"] = type_of(info);
   config["base_model_name_or_path"] = base;
   config["inference_mode"] = true;
   const bool classifier = !model.head_modules().empty();
@@ -173,9 +187,7 @@ AdapterConfig read_adapter_config(const std::filesystem::path& folder) {
     return read_hub_config(config, file.string());
   require(config.is_object() && config.contains("peft_type") && config["peft_type"].is_string(),
           "{}: 'peft_type' is missing; expected a string such as \"LORA\"", file.string());
-  std::string type = config["peft_type"].get<std::string>();
-  if (type.rfind("LORIKEET_", 0) == 0) type.erase(0, 9);
-  const MethodInfo& info = find_method(type);
+  const MethodInfo& info = method_of_type(config["peft_type"].get<std::string>(), file.string());
   std::set<std::string> keys = known_keys();
   json settings = json::object();
   for (const MethodOption& option : info.options) {

@@ -4,6 +4,13 @@
 
 namespace lk {
 
+void require_decoder_task(const Config& config, Task task, std::string_view family) {
+  if (task == Task::causal_lm || task == Task::classification) return;
+  fail("{}: {} is a causal language model and has no head for {}; BERT and RoBERTa have one",
+       config.file(), family,
+       task == Task::token_classification ? "tags of tokens" : "masked tokens");
+}
+
 void set_common(ModelInfo& info, const Config& config, Task task) {
   info.eos_ids = config.ids("eos_token_id");
   info.bos_id = static_cast<int32_t>(config.integer("bos_token_id", 0, INT32_MAX, -1));

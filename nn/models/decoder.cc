@@ -21,9 +21,7 @@ struct DecoderLayer {
 class Decoder : public Model {
  public:
   Decoder(const Config& c, Task task, const DecoderSpec& spec) {
-    require(task == Task::causal_lm || task == Task::classification,
-            "{}: {} is a causal language model; it has no head for this task", c.file(),
-            spec.family);
+    require_decoder_task(c, task, spec.family);
     info_.architecture =
         spec.family + (task == Task::classification ? "ForSequenceClassification" : "ForCausalLM");
     info_.model_type = c.string("model_type", "");

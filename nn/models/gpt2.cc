@@ -21,8 +21,7 @@ struct Gpt2Layer {
 class Gpt2 : public Model {
  public:
   Gpt2(const Config& c, Task task) {
-    require(task == Task::causal_lm || task == Task::classification,
-            "{}: gpt2 is a causal language model; it has no head for this task", c.file());
+    require_decoder_task(c, task, "gpt2");
     info_.architecture =
         task == Task::classification ? "GPT2ForSequenceClassification" : "GPT2LMHeadModel";
     info_.model_type = "gpt2";

@@ -17,6 +17,8 @@ std::unique_ptr<Model> make_qwen3(const Config& config, Task task);
 // The window of each layer, as Qwen2 and Qwen3 write it.
 std::vector<int64_t> qwen_windows(const Config& config);
 
+// Error where a causal language model has no head for the task.
+void require_decoder_task(const Config& config, Task task, std::string_view family);
 // Special ids and the number of classes.
 void set_common(ModelInfo& info, const Config& config, Task task);
 // A language model's loss from its output layer, as Model::lm_loss says: with whatever adapters and

@@ -53,6 +53,12 @@ TEST_CASE("adapters: regular expressions that are none, or that do not end") {
             .find("names layer 0") != std::string::npos);
 }
 
+TEST_CASE("adapters: a peft_type that is not known is named with its file and the nearest") {
+  const std::string said = message(R"({"peft_type": "LOAR"})");
+  CHECK(said.find("adapter_config.json: 'peft_type' is \"LOAR\"") != std::string::npos);
+  CHECK(said.find("LORA") != std::string::npos);
+}
+
 TEST_CASE("adapters: numbers beyond every size, and values of other types") {
   CHECK(message(lora(R"("rank_pattern": {"c_attn": 1e300})")).find("the rank 1e+300") !=
         std::string::npos);

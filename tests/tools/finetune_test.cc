@@ -283,5 +283,26 @@ TEST_CASE("finetune: a model folder that is not whole is named") {
   fails("no such folder");
 }
 
+TEST_CASE(
+    "finetune: a misspelt option is named with the nearest, of the command line and of a file") {
+  test::TempDir dir;
+  make_llama_folder(dir);
+  test::write_file(dir.path() / "t.jsonl", test::text_data(2));
+  const std::string at = dir.path().string() + "/", most = test::tool("finetune") + " --model " +
+                                                           at + "model --output " + at + "out";
+  const auto line = test::run(dir, most + " --method lora --train " + at + "t.jsonl --rnak=8");
+  CHECK(line.code == 2);
+  CHECK(line.says("the command line: 'rnak' is not an option; the nearest are: rank"));
+  test::write_file(dir.path() / "run.toml", "method = \"lora\"\nlearning-rat = 3\n");
+  const auto file = test::run(dir, most + " --config " + at + "run.toml");
+  CHECK(file.code == 2);
+  CHECK(file.says("run.toml: 'learning-rat' is not an option"));
+  CHECK(test::run(dir, most + " --train " + at + "t.jsonl more").says("not expected: more"));
+  test::write_file(dir.path() / "t.conll", "a\tO\n\nb\tP\n");
+  const auto tags = test::run(dir, most + " --method lora --train " + at + "t.conll");
+  CHECK(tags.code == 1);
+  CHECK(tags.says("has no head for tags of tokens; BERT"));
+}
+
 }  // namespace
 }  // namespace lk

@@ -6,13 +6,44 @@
 
 #include "engine/device.h"
 #include "engine/files/atomic_file.h"
+#include "peft/nearest.h"
 #include "tools/train/toml_config.h"
 
 namespace lk {
 
+namespace {
+
+// The app's options that a misspelt one may have meant, without their dashes.
+std::string options_near(const CLI::App& app, const std::string& wanted) {
+  std::vector<std::string> known;
+  for (const CLI::Option* option : app.get_options())
+    if (const auto& names = option->get_lnames(); !names.empty()) known.push_back(names.front());
+  return nearest(wanted, known, 3);
+}
+
+// What the command line or a --config file has that is no option.
+int refuse_unknown(const CLI::App& app, const std::string& where, const std::string& key) {
+  fmt::print(stderr, "{}: '{}' is not an option; the nearest are: {} (--help lists all)\n", where,
+             key, options_near(app, key));
+  return 2;
+}
+
+}  // namespace
+
 int run_tool(CLI::App& app, int argc, char** argv, const std::function<void()>& body) {
   try {
     app.parse(argc, argv);
+  } catch (const CLI::ExtrasError& e) {
+    for (const std::string& extra : app.remaining())
+      if (extra.rfind("--", 0) == 0)
+        return refuse_unknown(app, "the command line", extra.substr(2, extra.find('=') - 2));
+    app.exit(e);
+    return 2;
+  } catch (const CLI::ConfigError& e) {
+    // "INI was not able to parse KEY"
+    const std::string what = e.what();
+    return refuse_unknown(app, app["--config"]->as<std::string>(),
+                          what.substr(what.rfind(' ') + 1));
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : 2;
   }
