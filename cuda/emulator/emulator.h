@@ -51,10 +51,14 @@ struct Place {
 };
 
 struct Report {
-  Fault fault;
+  Fault fault{};
   std::string kernel;  // demangled; empty where the host is at fault, who has no place either
-  Place place, other;  // other: the earlier access of a race, or what the waiting thread waits for
-  uint3 block, thread;
+  Place place;
+  uint3 block{}, thread{};
+  // The other party: of a race, whoever came first; of a barrier and a warp-wide operation, one of
+  // those that are waited for, and where it is. No line where there is none.
+  Place other;
+  uint3 other_block{}, other_thread{};
   std::string text;   // one line with all of it
   int64_t count = 1;  // how often, in all launches
 };

@@ -190,8 +190,7 @@ void shuffle_by_seed(V& order) {
 void run_block(uint32_t index) {
   Scheduler& a = s();
   a.block = a.grid.first_block + index;
-  here.block = {index % a.grid.grid.x, index / a.grid.grid.x % a.grid.grid.y,
-                index / a.grid.grid.x / a.grid.grid.y};
+  here.block = block_index(a.block);
   const int count = static_cast<int>(a.threads.size());
   a.done = 0;
   a.time = 1;
@@ -332,6 +331,11 @@ uint3 thread_index(int linear) {
   return {i % b.x, i / b.x % b.y, i / b.x / b.y};
 }
 uint3 block_index() { return here.block; }
+uint3 block_index(uint32_t block) {
+  const uint32_t i = block - s().grid.first_block;
+  const dim3& g = s().grid.grid;
+  return {i % g.x, i / g.x % g.y, i / g.x / g.y};
+}
 
 void set_error(cudaError_t error) {
   if (error != cudaSuccess) s().last_error = error;

@@ -55,6 +55,7 @@ bool on_fiber_stack(uintptr_t address);
 bool in_arguments(uintptr_t address);
 uint3 thread_index(int linear);
 uint3 block_index();
+uint3 block_index(uint32_t block);  // of a block of this launch, by its running number
 
 void set_error(cudaError_t error);  // for cudaGetLastError
 cudaError_t cuda_last_error(bool clear);
