@@ -213,4 +213,9 @@ void report_inactive_source(const Thread& thread, int lane) {
          "a shuffle reads lane " + std::to_string(lane) + ", which takes no part in it");
 }
 
+void report_missing_lane(const Thread& thread, int lane) {
+  report(Fault::inactive_lane, thread.site, thread,
+         "an operation of all 32 lanes, of which lane " + std::to_string(lane) + " has ended");
+}
+
 }  // namespace emu

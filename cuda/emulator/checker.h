@@ -19,6 +19,7 @@ void check_access(uintptr_t address, int bytes, bool write, bool atomic, bool ve
 bool check_barrier(std::vector<Thread>& threads);
 void report_outside_mask(const Thread& thread);
 void report_inactive_source(const Thread& thread, int lane);
+void report_missing_lane(const Thread& thread, int lane);  // of an operation that needs all
 
 // Copies that cp.async began and nobody waited for.
 void forget_copies(const Thread& thread);

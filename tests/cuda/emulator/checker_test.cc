@@ -48,17 +48,14 @@ bool is_block(const uint3& block, unsigned x, unsigned y) {
 
 TEST_CASE("checker: finds each planted bug, at its line, in every order of threads") {
   const std::pair<const Planted*, Fault> table[] = {
-      {&kOutOfBounds, Fault::out_of_bounds},
-      {&kUseAfterFree, Fault::use_after_free},
-      {&kUninitialised, Fault::uninitialised},
-      {&kUninitialisedShared, Fault::uninitialised},
-      {&kMisaligned, Fault::misaligned},
-      {&kBarrier, Fault::barrier},
-      {&kBarrierAfterExit, Fault::barrier},
-      {&kInactiveLane, Fault::inactive_lane},
-      {&kShuffleFromExited, Fault::inactive_lane},
-      {&kSharedOverrun, Fault::out_of_bounds},
-      {&kNoWait, Fault::uninitialised},
+      {&kOutOfBounds, Fault::out_of_bounds},       {&kUseAfterFree, Fault::use_after_free},
+      {&kUninitialised, Fault::uninitialised},     {&kUninitialisedShared, Fault::uninitialised},
+      {&kMisaligned, Fault::misaligned},           {&kBarrier, Fault::barrier},
+      {&kBarrierAfterExit, Fault::barrier},        {&kInactiveLane, Fault::inactive_lane},
+      {&kShuffleFromExited, Fault::inactive_lane}, {&kShuffleMask, Fault::inactive_lane},
+      {&kVoteMask, Fault::inactive_lane},          {&kMmaWithoutLane, Fault::inactive_lane},
+      {&kMmaAfterExit, Fault::inactive_lane},      {&kLdmatrixAfterExit, Fault::inactive_lane},
+      {&kSharedOverrun, Fault::out_of_bounds},     {&kNoWait, Fault::uninitialised},
   };
   for (const auto& row : table)
     for (const uint64_t seed : {0, 1, 2}) {
@@ -78,7 +75,7 @@ TEST_CASE("checker: finds each planted bug, at its line, in every order of threa
 }
 
 TEST_CASE("checker: a race is found whichever thread comes first, and names both") {
-  for (const Planted* planted : {&kRace, &kRaceOfLanes})
+  for (const Planted* planted : {&kRace, &kRaceInGlobal, &kRaceOfLanes})
     for (const uint64_t seed : {0, 1, 2, 3}) {
       const emu::Report r = find(*planted, Fault::race, seed);
       CAPTURE(r.text);

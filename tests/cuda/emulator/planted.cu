@@ -48,6 +48,15 @@ __global__ void race(float* y, const float* x) {
   y[element()] = copy[63 - i];
 }
 
+constexpr int kRaceInGlobalWriteLine = __LINE__ + 4, kRaceInGlobalLine = __LINE__ + 6;
+__global__ void race_in_global(float* y, const float* x) {
+  const int n = element();
+  const bool lower = threadIdx.x < 32;
+  if (lower) y[n] = x[n];
+  if (!has_bug()) __syncthreads();
+  if (!lower) y[n] = y[n ^ 32];
+}
+
 constexpr int kRaceOfBlocksLine = __LINE__ + 4;
 __global__ void race_of_blocks(float* y, const float* x) {
   const bool too = blockIdx.x == kBugTooX && blockIdx.y == kBugTooY;
@@ -140,6 +149,13 @@ const Planted kMisaligned{"misaligned", kMisalignedLine, 0, 7, -1, [](float* y, 
 const Planted kRace{
     "race", kRaceLine, kRaceWriteLine,
     -1,     63,        [](float* y, const float* x) { run_blocks(race, 64, 0, y, x); }};
+const Planted kRaceInGlobal{
+    "race_in_global",
+    kRaceInGlobalLine,
+    kRaceInGlobalWriteLine,
+    -1,
+    32,
+    [](float* y, const float* x) { run_blocks(race_in_global, 64, 0, y, x); }};
 const Planted kRaceOfBlocks{
     "race_of_blocks", kRaceOfBlocksLine, kRaceOfBlocksLine, -1, 0, [](float* y, const float* x) {
       run_blocks(race_of_blocks, 64, 0, y, x);

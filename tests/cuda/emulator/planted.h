@@ -22,9 +22,10 @@ struct Planted {
 
 // planted.cu
 extern const Planted kOutOfBounds, kUseAfterFree, kUninitialised, kUninitialisedShared, kMisaligned,
-    kRace, kRaceOfBlocks, kRaceOfLanes, kSharedOverrun, kNoWait;
+    kRace, kRaceInGlobal, kRaceOfBlocks, kRaceOfLanes, kSharedOverrun, kNoWait;
 // planted_warp.cu
-extern const Planted kBarrier, kBarrierAfterExit, kInactiveLane, kShuffleFromExited;
+extern const Planted kBarrier, kBarrierAfterExit, kInactiveLane, kShuffleFromExited, kShuffleMask,
+    kVoteMask, kMmaWithoutLane, kMmaAfterExit, kLdmatrixAfterExit;
 // The same patterns as they should be written: barriers, shuffles, atomics, asynchronous copies.
 extern const Planted kClean;
 
