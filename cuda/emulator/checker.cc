@@ -67,19 +67,17 @@ void keep(Access (&slots)[2], const Access& fresh, const Thread& now) {
   }
 }
 
-// The data of the program outside of kernels (the emulator's own, for one) is no device memory.
-bool is_shared_variable(uintptr_t address) {
+// The shared variable whose slot (__shared__ in cuda_runtime.h) an address lies in; bytes is 0
+// where there is none: other data of the program is no device memory.
+const Variable& shared_variable(uintptr_t address) {
   static auto& known = *new std::map<uintptr_t, Variable>;
-  auto after = known.upper_bound(address);
-  if (after != known.begin()) {
-    const Variable& v = std::prev(after)->second;
-    if (address - v.begin < v.bytes) return true;
-  }
-  Variable v;
-  on_main_stack([&] { v = variable_at(address); });
-  if (v.bytes == 0) return false;
-  known[v.begin] = v;
-  return true;
+  constexpr uintptr_t kSlot = 65536;
+  // Older kernels load a program at multiples of a page: slots are counted from its beginning.
+  const uintptr_t slot = address - (address - code_base()) % kSlot;
+  const auto [found, fresh] = known.try_emplace(slot);
+  if (fresh) on_main_stack([&] { found->second = variable_at(slot); });
+  if (found->second.begin != slot) found->second.bytes = 0;
+  return found->second;
 }
 
 void check_words(const Space& space, bool shared, uintptr_t address, int bytes, bool write,
@@ -129,6 +127,17 @@ void check_words(const Space& space, bool shared, uintptr_t address, int bytes, 
                " that nothing has written");
 }
 
+void check_static(uintptr_t address, int bytes, bool write, bool atomic, const void* site) {
+  const Variable& v = shared_variable(address);
+  const size_t at = address - v.begin;
+  if (v.bytes > 0 && at + static_cast<size_t>(bytes) > v.bytes)
+    return report(Fault::out_of_bounds, site, *current_thread(),
+                  kind_of(write, bytes) + " at byte " + std::to_string(at) +
+                      " of the shared variable " + v.name + " of " + std::to_string(v.bytes) +
+                      " bytes");
+  check_words(static_space(), true, address, bytes, write, atomic, site);
+}
+
 // A thread that waits.
 Party party_of(const Thread& thread) {
   return {site_number(thread.site), block_index(), thread_index(thread.linear)};
@@ -154,8 +163,8 @@ void check_access(uintptr_t address, int bytes, bool write, bool atomic, bool ve
                         std::to_string(current_grid().shared_bytes) + " bytes of shared memory");
     return check_words(dynamic_space(), true, address, bytes, write, atomic, site);
   }
-  if (static_space().contains(address) && is_shared_variable(address))
-    return check_words(static_space(), true, address, bytes, write, atomic, site);
+  if (static_space().contains(address) && shared_variable(address).bytes > 0)
+    return check_static(address, bytes, write, atomic, site);
   report(Fault::out_of_bounds, site, *current_thread(),
          kind_of(write, bytes) + " of what is no device memory");
   // Reading on would end the program.

@@ -97,7 +97,11 @@ Variable variable_at(uintptr_t address) {
   Variable variable;
   const auto found = [](void* data, uintptr_t, const char* symbol, uintptr_t value,
                         uintptr_t size) {
-    if (symbol) *static_cast<Variable*>(data) = {demangle(symbol), value, size};
+    if (!symbol) return;
+    const std::string full = demangle(symbol);
+    const size_t scope = full.rfind("::");
+    *static_cast<Variable*>(data) = {scope == std::string::npos ? full : full.substr(scope + 2),
+                                     value, size};
   };
   backtrace_syminfo(state(), address, found, ignore_error, &variable);
   if (address - variable.begin >= variable.bytes) variable.bytes = 0;

@@ -48,14 +48,25 @@ bool is_block(const uint3& block, unsigned x, unsigned y) {
 
 TEST_CASE("checker: finds each planted bug, at its line, in every order of threads") {
   const std::pair<const Planted*, Fault> table[] = {
-      {&kOutOfBounds, Fault::out_of_bounds},       {&kUseAfterFree, Fault::use_after_free},
-      {&kUninitialised, Fault::uninitialised},     {&kUninitialisedShared, Fault::uninitialised},
-      {&kMisaligned, Fault::misaligned},           {&kBarrier, Fault::barrier},
-      {&kBarrierAfterExit, Fault::barrier},        {&kInactiveLane, Fault::inactive_lane},
-      {&kShuffleFromExited, Fault::inactive_lane}, {&kShuffleMask, Fault::inactive_lane},
-      {&kVoteMask, Fault::inactive_lane},          {&kMmaWithoutLane, Fault::inactive_lane},
-      {&kMmaAfterExit, Fault::inactive_lane},      {&kLdmatrixAfterExit, Fault::inactive_lane},
-      {&kSharedOverrun, Fault::out_of_bounds},     {&kNoWait, Fault::uninitialised},
+      {&kOutOfBounds, Fault::out_of_bounds},
+      {&kUseAfterFree, Fault::use_after_free},
+      {&kUninitialised, Fault::uninitialised},
+      {&kUninitialisedShared, Fault::uninitialised},
+      {&kMisaligned, Fault::misaligned},
+      {&kBarrier, Fault::barrier},
+      {&kBarrierAfterExit, Fault::barrier},
+      {&kInactiveLane, Fault::inactive_lane},
+      {&kShuffleFromExited, Fault::inactive_lane},
+      {&kShuffleMask, Fault::inactive_lane},
+      {&kVoteMask, Fault::inactive_lane},
+      {&kMmaWithoutLane, Fault::inactive_lane},
+      {&kMmaAfterExit, Fault::inactive_lane},
+      {&kLdmatrixAfterExit, Fault::inactive_lane},
+      {&kSharedOverrun, Fault::out_of_bounds},
+      {&kStaticOverrun, Fault::out_of_bounds},
+      {&kStaticUnderrun, Fault::out_of_bounds},
+      {&kHostVariable, Fault::out_of_bounds},
+      {&kNoWait, Fault::uninitialised},
   };
   for (const auto& row : table)
     for (const uint64_t seed : {0, 1, 2}) {
@@ -120,6 +131,13 @@ TEST_CASE("checker: a report names the thread and the block's size") {
   CHECK(reports[0].count == 1);
   CHECK(reports[0].text.find("read of 4 bytes, at byte 1536 of a block of 1536 bytes") !=
         std::string::npos);
+}
+
+TEST_CASE("checker: a report names the shared variable that an index leaves") {
+  const auto reports = reports_of(kStaticOverrun, 0);
+  REQUIRE(reports.size() == 1);
+  CHECK(reports[0].text.find("write of 4 bytes at byte 256 of the shared variable first of 256 "
+                             "bytes") != std::string::npos);
 }
 
 TEST_CASE("checker: nothing to report of a clean kernel") {

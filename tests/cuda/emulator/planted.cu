@@ -82,6 +82,34 @@ __global__ void shared_overrun(float* y, const float* x) {
   y[element()] = i == 63 ? 0.0f : copy[i];
 }
 
+// Arrays that fill their bytes to a multiple of any alignment.
+constexpr int kStaticOverrunLine = __LINE__ + 4;
+__global__ void static_overrun(float* y, const float* x) {
+  __shared__ float first[64], second[64];
+  const int i = static_cast<int>(threadIdx.x);
+  first[i + (i == 63 && has_bug())] = x[i];
+  second[i] = x[i];
+  __syncthreads();
+  y[element()] = (i == 63 ? 0.0f : first[i]) + second[i];
+}
+
+constexpr int kStaticUnderrunLine = __LINE__ + 5;
+__global__ void static_underrun(float* y, const float* x) {
+  __shared__ float first[64], second[64];
+  const int i = static_cast<int>(threadIdx.x);
+  first[i] = x[i];
+  second[i - (i == 0 && has_bug())] = x[i];
+  __syncthreads();
+  y[element()] = first[i] + (i == 0 ? 0.0f : second[i]);
+}
+
+float host_value;
+constexpr int kHostVariableLine = __LINE__ + 3;
+__global__ void host_variable(float* y, const float* x) {
+  const int i = static_cast<int>(threadIdx.x);
+  y[element()] = x[i] + (i == 20 && has_bug() ? host_value : 0.0f);
+}
+
 constexpr int kNoWaitLine = __LINE__ + 8;
 __global__ void no_wait(float* y, const float* x) {
   __shared__ float copy[64];
@@ -167,6 +195,19 @@ const Planted kRaceOfLanes{
 const Planted kSharedOverrun{
     "shared_overrun", kSharedOverrunLine, 0, 63, -1, [](float* y, const float* x) {
       run_blocks(shared_overrun, 64, 256, y, x);
+    }};
+const Planted kStaticOverrun{
+    "static_overrun", kStaticOverrunLine, 0, 63, -1, [](float* y, const float* x) {
+      run_blocks(static_overrun, 64, 0, y, x);
+    }};
+const Planted kStaticUnderrun{
+    "static_underrun", kStaticUnderrunLine, 0, 0, -1, [](float* y, const float* x) {
+      run_blocks(static_underrun, 64, 0, y, x);
+    }};
+const Planted kHostVariable{
+    "host_variable", kHostVariableLine, 0, 20, -1, [](float* y, const float* x) {
+      host_value = 1;
+      run_blocks(host_variable, 64, 0, y, x);
     }};
 const Planted kNoWait{
     "no_wait", kNoWaitLine, 0,

@@ -22,7 +22,8 @@ struct Planted {
 
 // planted.cu
 extern const Planted kOutOfBounds, kUseAfterFree, kUninitialised, kUninitialisedShared, kMisaligned,
-    kRace, kRaceInGlobal, kRaceOfBlocks, kRaceOfLanes, kSharedOverrun, kNoWait;
+    kRace, kRaceInGlobal, kRaceOfBlocks, kRaceOfLanes, kSharedOverrun, kStaticOverrun,
+    kStaticUnderrun, kHostVariable, kNoWait;
 // planted_warp.cu
 extern const Planted kBarrier, kBarrierAfterExit, kInactiveLane, kShuffleFromExited, kShuffleMask,
     kVoteMask, kMmaWithoutLane, kMmaAfterExit, kLdmatrixAfterExit;
