@@ -3,7 +3,6 @@
 #include <cxxabi.h>
 
 #include <cstdlib>
-#include <string_view>
 
 extern char __executable_start;  // NOLINT(bugprone-reserved-identifier): the linker's name
 
@@ -76,8 +75,9 @@ Place place_of(uint32_t site) {
     auto* found = static_cast<Place*>(data);
     found->file = file;
     found->line = line;
-    const auto ends_with = [&](std::string_view end) { return found->file.ends_with(end); };
-    return ends_with("intrinsics.h") || ends_with("device_functions.h") ? 0 : 1;
+    const bool helper = found->file.ends_with("intrinsics.h") ||
+                        found->file.find("emulator/include/") != std::string::npos;
+    return helper ? 0 : 1;
   };
   // A return address is one past the call.
   backtrace_pcinfo(state(), code_base() + site - 1, frame, ignore_error, &place);
