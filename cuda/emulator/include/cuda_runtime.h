@@ -7,6 +7,8 @@
 #include <tuple>
 #include <type_traits>
 
+#include "vector_types.h"
+
 #define CUDART_VERSION 13000
 
 #define __global__
@@ -19,9 +21,6 @@
 // 64 KiB, where the 48 KiB that CUDA allows leave a gap: the checker sees an index that leaves one.
 #define __shared__ static __attribute__((aligned(65536)))
 
-struct uint3 {
-  unsigned x, y, z;
-};
 struct dim3 {
   unsigned x, y, z;
   constexpr dim3(unsigned vx = 1, unsigned vy = 1, unsigned vz = 1) : x(vx), y(vy), z(vz) {}
