@@ -84,7 +84,6 @@ void check_words(const Space& space, bool shared, uintptr_t address, int bytes, 
                  bool atomic, const void* site) {
   const Thread& now = *current_thread();
   const uintptr_t end = address + static_cast<uintptr_t>(bytes);
-  const Stamp block_stamp = shared ? current_block() << 4 : 0;
   bool raced = false, unwritten = false;
   Access fresh{current_block(), block_time(), 0, 0, 0, site_number(site)};
   fresh.thread = static_cast<unsigned>(now.linear) & 0x7ffu;
@@ -103,7 +102,7 @@ void check_words(const Space& space, bool shared, uintptr_t address, int bytes, 
                      site);
       return;
     }
-    if (shared && stamp >> 4 != current_block()) stamp = block_stamp;
+    if (shared && stamp >> 4 != shared_stamp()) stamp = shared_stamp() << 4;
     if ((!write || atomic) && (stamp & mask) != mask) unwritten = true;
     if (write) stamp |= mask;
     Cell& cell = space.cells[word];

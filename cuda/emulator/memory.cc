@@ -95,6 +95,15 @@ Space& static_space() {
   return space;
 }
 
+void forget_accesses() {
+  for (const Space* space : {&global_space(), &dynamic_space(), &static_space()})
+    forget(space->cells, space->bytes / 4 + 1);
+}
+void forget_shared_marks() {
+  for (const Space* space : {&dynamic_space(), &static_space()})
+    forget(space->stamps, space->bytes / 4 + 1);
+}
+
 bool take_host_bytes(size_t bytes) {
   size_t& in_use = blocks().host_in_use;
   if (bytes > machine().host_bytes || in_use > machine().host_bytes - bytes) return false;

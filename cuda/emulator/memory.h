@@ -18,7 +18,7 @@ struct Cell {
   Access write[2], read[2];
 };
 // Of global words: bits 0-3 say which bytes were written, bits 4-7 which are part of a block.
-// Of shared words: bits 0-3 which were written, above them the block's running number.
+// Of shared words: bits 0-3 which were written, above them the block's shared_stamp().
 using Stamp = uint32_t;
 
 // A range of addresses with a Cell and a Stamp for each 4 bytes.
@@ -33,6 +33,9 @@ struct Space {
 Space& global_space();
 Space& dynamic_space();  // dynamic shared memory
 Space& static_space();   // the program's data segment: __shared__ variables are there
+
+void forget_accesses();      // all Cells
+void forget_shared_marks();  // Stamps of shared words
 
 enum class Kind : uint8_t { device, managed };
 void* device_allocate(size_t bytes, Kind kind = Kind::device);  // null when there is no room

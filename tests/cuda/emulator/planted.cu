@@ -168,7 +168,6 @@ const Planted kUninitialised{
     }};
 const Planted kUninitialisedShared{
     "uninitialised_shared", kUninitialisedSharedLine, 0, 58, -1, [](float* y, const float* x) {
-      run_blocks(race, 64, 0, y, x);  // leaves values where `copy` will lie
       run_blocks(uninitialised_shared, 64, 0, y, x);
     }};
 const Planted kMisaligned{"misaligned", kMisalignedLine, 0, 7, -1, [](float* y, const float* x) {
