@@ -21,7 +21,9 @@ struct Machine {
   size_t bytes = size_t{16} << 30;          // of device memory
   size_t host_bytes = size_t{64} << 30;     // that pinned and managed memory may take together
   size_t shared_bytes = size_t{227} << 10;  // that a block may have
-  bool concurrent_managed = true;           // managed memory can be advised and prefetched
+  // Addresses of device memory, 64 GiB at most: given again when each has been given once.
+  size_t addresses = size_t{64} << 30;
+  bool concurrent_managed = true;  // managed memory can be advised and prefetched
 };
 Machine& machine();
 

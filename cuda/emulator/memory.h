@@ -1,5 +1,6 @@
-// Device memory: an arena of addresses that are never used twice, with a zone around each block
-// that nobody may touch, and for each word what is known of it.
+// Device memory: an arena of addresses, with a zone around each block that nobody may touch, and
+// for each word what is known of it. An address is given again only when all have been given, those
+// freed longest ago first.
 #pragma once
 
 #include <cstddef>
@@ -62,7 +63,7 @@ bool is_managed(const void* data, size_t bytes);
 bool is_away(uintptr_t address);
 void forget_managed(const void* data);  // a block that was freed
 bool is_pinned(const void* data);       // (streams.cc)
-// Addresses that there are: more than memory, since none is used twice.
+// Addresses that there are: more than memory, so that freed ones stay unused for long.
 inline constexpr size_t kAddresses = size_t{64} << 30;
 
 // The block an address lies in or beside: for messages.
