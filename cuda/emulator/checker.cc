@@ -1,29 +1,13 @@
 #include "cuda/emulator/checker.h"
 
-#include <cstdio>
 #include <map>
-#include <tuple>
 
 #include "cuda/emulator/memory.h"
+#include "cuda/emulator/reports.h"
 #include "cuda/emulator/source.h"
 
 namespace emu {
 namespace {
-
-struct Reports {
-  bool wanted = false;
-  std::vector<Report> all;
-  std::map<std::tuple<Fault, const void*, uint32_t>, size_t> index;
-};
-Reports& reports() {
-  static Reports& r = *new Reports;
-  return r;
-}
-
-std::string triple(const uint3& v) {
-  return "(" + std::to_string(v.x) + "," + std::to_string(v.y) + "," + std::to_string(v.z) + ")";
-}
-std::string text_of(const Place& place) { return place.file + ":" + std::to_string(place.line); }
 
 std::string kind_of(bool write, int bytes) {
   return std::string(write ? "write" : "read") + " of " + std::to_string(bytes) + " bytes";
@@ -39,7 +23,7 @@ void report_address(Fault fault, uintptr_t address, const std::string& what, con
     text += " a block of " + std::to_string(block.bytes) + " bytes";
     if (fault == Fault::use_after_free) text += " that was freed";
   }
-  report(fault, site_number(site), kNoSite, *current_thread(), text);
+  report(fault, site, *current_thread(), text);
 }
 
 // Whether `before` happened before what the running thread does now.
@@ -59,13 +43,14 @@ bool races(const Access& before, unsigned mask, bool atomic, const Thread& now, 
 
 void report_race(const Access& before, bool before_wrote, bool write, int bytes, bool shared,
                  const Thread& now, const void* site) {
-  const bool same_block = before.block == current_block();
-  const std::string who = same_block
-                              ? "thread " + triple(thread_index(static_cast<int>(before.thread)))
-                              : "another block";
-  report(Fault::race, site_number(site), before.site, now,
+  const Party other{before.site, block_index(before.block),
+                    thread_index(static_cast<int>(before.thread))};
+  std::string who = "thread " + text_of(other.thread);
+  if (before.block != current_block()) who += " of block " + text_of(other.block);
+  report(Fault::race, site, now,
          kind_of(write, bytes) + " of " + (shared ? "shared" : "global") + " memory that " + who +
-             (before_wrote ? " wrote" : " read") + " with no barrier between");
+             (before_wrote ? " wrote" : " read") + " with no barrier between",
+         other);
 }
 
 // Keeps the newest access, and one more where other bytes or another thread are concerned.
@@ -82,26 +67,23 @@ void keep(Access (&slots)[2], const Access& fresh, const Thread& now) {
   }
 }
 
-// The data of the program outside of kernels (the emulator's own, for one) is no device memory.
-bool is_shared_variable(uintptr_t address) {
+// The shared variable whose slot (__shared__ in cuda_runtime.h) an address lies in; bytes is 0
+// where there is none: other data of the program is no device memory.
+const Variable& shared_variable(uintptr_t address) {
   static auto& known = *new std::map<uintptr_t, Variable>;
-  auto after = known.upper_bound(address);
-  if (after != known.begin()) {
-    const Variable& v = std::prev(after)->second;
-    if (address - v.begin < v.bytes) return true;
-  }
-  Variable v;
-  on_main_stack([&] { v = variable_at(address); });
-  if (v.bytes == 0) return false;
-  known[v.begin] = v;
-  return true;
+  constexpr uintptr_t kSlot = 65536;
+  // Older kernels load a program at multiples of a page: slots are counted from its beginning.
+  const uintptr_t slot = address - (address - code_base()) % kSlot;
+  const auto [found, fresh] = known.try_emplace(slot);
+  if (fresh) on_main_stack([&] { found->second = variable_at(slot); });
+  if (found->second.begin != slot) found->second.bytes = 0;
+  return found->second;
 }
 
 void check_words(const Space& space, bool shared, uintptr_t address, int bytes, bool write,
                  bool atomic, const void* site) {
   const Thread& now = *current_thread();
   const uintptr_t end = address + static_cast<uintptr_t>(bytes);
-  const Stamp block_stamp = shared ? current_block() << 4 : 0;
   bool raced = false, unwritten = false;
   Access fresh{current_block(), block_time(), 0, 0, 0, site_number(site)};
   fresh.thread = static_cast<unsigned>(now.linear) & 0x7ffu;
@@ -120,7 +102,7 @@ void check_words(const Space& space, bool shared, uintptr_t address, int bytes, 
                      site);
       return;
     }
-    if (shared && stamp >> 4 != current_block()) stamp = block_stamp;
+    if (shared && stamp >> 4 != shared_stamp()) stamp = shared_stamp() << 4;
     if ((!write || atomic) && (stamp & mask) != mask) unwritten = true;
     if (write) stamp |= mask;
     Cell& cell = space.cells[word];
@@ -139,70 +121,35 @@ void check_words(const Space& space, bool shared, uintptr_t address, int bytes, 
     keep(write ? cell.write : cell.read, fresh, now);
   }
   if (unwritten)
-    report(Fault::uninitialised, site_number(site), kNoSite, now,
+    report(Fault::uninitialised, site, now,
            kind_of(write, bytes) + (shared ? " of shared memory" : " of global memory") +
                " that nothing has written");
 }
 
+void check_static(uintptr_t address, int bytes, bool write, bool atomic, const void* site) {
+  const Variable& v = shared_variable(address);
+  const size_t at = address - v.begin;
+  if (v.bytes > 0 && at + static_cast<size_t>(bytes) > v.bytes)
+    return report(Fault::out_of_bounds, site, *current_thread(),
+                  kind_of(write, bytes) + " at byte " + std::to_string(at) +
+                      " of the shared variable " + v.name + " of " + std::to_string(v.bytes) +
+                      " bytes");
+  check_words(static_space(), true, address, bytes, write, atomic, site);
+}
+
+// A thread that waits.
+Party party_of(const Thread& thread) {
+  return {site_number(thread.site), block_index(), thread_index(thread.linear)};
+}
+
 }  // namespace
-
-const char* name_of(Fault fault) {
-  constexpr const char* names[] = {"out of bounds", "use after free", "uninitialised read",
-                                   "misaligned",    "race",           "barrier",
-                                   "inactive lane", "in flight"};
-  return names[static_cast<size_t>(fault)];
-}
-
-uint32_t site_number(const void* site) {
-  return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(site) - code_base());
-}
-
-void report(Fault fault, uint32_t site, uint32_t other_site, const Thread& thread,
-            const std::string& what) {
-  on_main_stack([&] {
-    Reports& r = reports();
-    const auto key = std::tuple(fault, current_grid().kernel, site);
-    const auto [found, fresh] = r.index.try_emplace(key, r.all.size());
-    if (!fresh && r.wanted) {
-      ++r.all[found->second].count;
-      return;
-    }
-    Report one{fault,
-               name_of_function(current_grid().kernel),
-               place_of(site),
-               other_site == kNoSite ? Place{} : place_of(other_site),
-               block_index(),
-               thread_index(thread.linear),
-               {},
-               1};
-    one.text = text_of(one.place) + ": " + name_of(fault) + " in " + one.kernel + ", block " +
-               triple(one.block) + ", thread " + triple(one.thread) + ": " + what;
-    if (other_site != kNoSite) one.text += " (" + text_of(one.other) + ")";
-    if (r.wanted) {
-      r.all.push_back(one);
-    } else {
-      std::fprintf(stderr, "%s\n", one.text.c_str());
-      r.index.clear();
-    }
-  });
-}
-
-void report_host(Fault fault, const std::string& what) {
-  const std::string text = std::string(name_of(fault)) + ": " + what;
-  if (reports().wanted)
-    reports().all.push_back({fault, {}, {}, {}, {}, {}, text, 1});
-  else
-    std::fprintf(stderr, "%s\n", text.c_str());
-}
-
-bool checking() { return reports().wanted; }
 
 void check_access(uintptr_t address, int bytes, bool write, bool atomic, bool vector,
                   const void* site) {
   if (on_fiber_stack(address) || in_arguments(address)) return;
   if (address - reinterpret_cast<uintptr_t>(&here) < sizeof(here)) return;
   if (vector && address % static_cast<uintptr_t>(bytes) != 0)
-    report(Fault::misaligned, site_number(site), kNoSite, *current_thread(),
+    report(Fault::misaligned, site, *current_thread(),
            kind_of(write, bytes) + " at an address that is " +
                std::to_string(address % static_cast<uintptr_t>(bytes)) + " past a multiple of it");
   if (global_space().contains(address))
@@ -210,14 +157,14 @@ void check_access(uintptr_t address, int bytes, bool write, bool atomic, bool ve
   if (dynamic_space().contains(address)) {
     const uintptr_t end = dynamic_space().base + current_grid().shared_bytes;
     if (address + static_cast<uintptr_t>(bytes) > end)
-      return report(Fault::out_of_bounds, site_number(site), kNoSite, *current_thread(),
+      return report(Fault::out_of_bounds, site, *current_thread(),
                     kind_of(write, bytes) + " past the launch's " +
                         std::to_string(current_grid().shared_bytes) + " bytes of shared memory");
     return check_words(dynamic_space(), true, address, bytes, write, atomic, site);
   }
-  if (static_space().contains(address) && is_shared_variable(address))
-    return check_words(static_space(), true, address, bytes, write, atomic, site);
-  report(Fault::out_of_bounds, site_number(site), kNoSite, *current_thread(),
+  if (static_space().contains(address) && shared_variable(address).bytes > 0)
+    return check_static(address, bytes, write, atomic, site);
+  report(Fault::out_of_bounds, site, *current_thread(),
          kind_of(write, bytes) + " of what is no device memory");
   // Reading on would end the program.
   if (!static_space().contains(address)) abandon_launch(cudaErrorIllegalAddress);
@@ -242,59 +189,41 @@ bool check_barrier(std::vector<Thread>& threads) {
         lanes += (lanes.empty() ? "" : ", ") + std::to_string(t.lane());
         missing = &t;
       }
-    report(Fault::inactive_lane, site_number(stuck->site),
-           missing ? site_number(missing->site) : kNoSite, *stuck,
-           "a warp-wide operation waits for lanes " + lanes + ", which wait elsewhere");
+    report(Fault::inactive_lane, stuck->site, *stuck,
+           "a warp-wide operation waits for lanes " + lanes + ", which wait elsewhere",
+           missing ? party_of(*missing) : Party{});
     return false;
   }
   if (gone)
-    report(Fault::barrier, site_number(waiting->site), kNoSite, *waiting,
-           "a barrier that thread " + triple(thread_index(gone->linear)) +
-               " never reaches: it has ended");
+    report(Fault::barrier, waiting->site, *waiting,
+           "a barrier that thread " + text_of(thread_index(gone->linear)) +
+               " never reaches: it has ended",
+           {kNoSite, block_index(), thread_index(gone->linear)});
   else if (other) {
     const Place a = place_of(site_number(waiting->site)), b = place_of(site_number(other->site));
     if (a.line != b.line || a.file != b.file)
-      report(Fault::barrier, site_number(waiting->site), site_number(other->site), *waiting,
-             "a barrier, while thread " + triple(thread_index(other->linear)) +
-                 " waits at another one");
+      report(Fault::barrier, waiting->site, *waiting,
+             "a barrier, while thread " + text_of(thread_index(other->linear)) +
+                 " waits at another one",
+             party_of(*other));
   }
   return true;
 }
 
 void report_outside_mask(const Thread& thread) {
-  report(Fault::inactive_lane, site_number(thread.site), kNoSite, thread,
+  report(Fault::inactive_lane, thread.site, thread,
          "a warp-wide operation whose mask leaves out the calling lane");
   abandon_launch(cudaErrorLaunchFailure);
 }
 
 void report_inactive_source(const Thread& thread, int lane) {
-  report(Fault::inactive_lane, site_number(thread.site), kNoSite, thread,
+  report(Fault::inactive_lane, thread.site, thread,
          "a shuffle reads lane " + std::to_string(lane) + ", which takes no part in it");
 }
 
-namespace {
-
-// What checkers found around the one that lives.
-std::vector<Reports>& outer_reports() {
-  static auto& outer = *new std::vector<Reports>;
-  return outer;
-}
-
-}  // namespace
-
-Checker::Checker() {
-  outer_reports().push_back(std::move(emu::reports()));
-  emu::reports() = {.wanted = true, .all = {}, .index = {}};
-}
-Checker::~Checker() {
-  emu::reports() = std::move(outer_reports().back());
-  outer_reports().pop_back();
-}
-const std::vector<Report>& Checker::reports() const { return emu::reports().all; }
-std::string Checker::text() const {
-  std::string text;
-  for (const Report& r : reports()) text += r.text + "\n";
-  return text;
+void report_missing_lane(const Thread& thread, int lane) {
+  report(Fault::inactive_lane, thread.site, thread,
+         "an operation of all 32 lanes, of which lane " + std::to_string(lane) + " has ended");
 }
 
 }  // namespace emu

@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "cuda/emulator/checker.h"
 #include "cuda/emulator/graphs.h"
 #include "cuda/emulator/include/cublasLt.h"
 #include "cuda/emulator/memory.h"
+#include "cuda/emulator/reports.h"
 
 struct cublasLtContext {};
 struct cublasLtMatmulDescOpaque_t {

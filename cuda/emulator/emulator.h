@@ -21,7 +21,9 @@ struct Machine {
   size_t bytes = size_t{16} << 30;          // of device memory
   size_t host_bytes = size_t{64} << 30;     // that pinned and managed memory may take together
   size_t shared_bytes = size_t{227} << 10;  // that a block may have
-  bool concurrent_managed = true;           // managed memory can be advised and prefetched
+  // Addresses of device memory, 64 GiB at most: given again when each has been given once.
+  size_t addresses = size_t{64} << 30;
+  bool concurrent_managed = true;  // managed memory can be advised and prefetched
 };
 Machine& machine();
 
@@ -51,10 +53,14 @@ struct Place {
 };
 
 struct Report {
-  Fault fault;
+  Fault fault{};
   std::string kernel;  // demangled; empty where the host is at fault, who has no place either
-  Place place, other;  // other: the earlier access of a race, or what the waiting thread waits for
-  uint3 block, thread;
+  Place place;
+  uint3 block{}, thread{};
+  // The other party: of a race, whoever came first; of a barrier and a warp-wide operation, one of
+  // those that are waited for, and where it is. No line where there is none.
+  Place other;
+  uint3 other_block{}, other_thread{};
   std::string text;   // one line with all of it
   int64_t count = 1;  // how often, in all launches
 };

@@ -2,7 +2,9 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstring>
+#include <deque>
 #include <map>
 #include <new>
 
@@ -14,7 +16,9 @@ extern char __data_start, _end;  // NOLINT(bugprone-reserved-identifier)
 namespace emu {
 namespace {
 
-constexpr size_t kGuard = 256, kAlign = 256, kPageAlign = 4096;
+constexpr size_t kGuard = 256, kAlign = 256, kPage = 4096;
+// Freed blocks that are known as such; an access to an older one is out of bounds.
+constexpr size_t kMostFreed = size_t{1} << 20;
 
 // Memory that takes up room only where it is written.
 void* reserve(size_t bytes) {
@@ -35,7 +39,8 @@ Space reserved_space(size_t bytes) {
 }
 
 struct Blocks {
-  std::map<uintptr_t, Block> all;  // by begin; freed ones too
+  std::map<uintptr_t, Block> all;  // by begin; freed ones too, until others take their place
+  std::deque<uintptr_t> freed;     // in the order of their ends
   uintptr_t next = 0;
   size_t in_use = 0, host_in_use = 0;
 };
@@ -62,7 +67,6 @@ void each_word(const void* data, size_t bytes, F f) {
 template <class T>
 void forget(T* first, size_t count) {
   // Whole pages go back to the system; what is left is cleared.
-  constexpr uintptr_t kPage = 4096;
   const auto begin = reinterpret_cast<uintptr_t>(first), end = begin + count * sizeof(T);
   const uintptr_t from = (begin + kPage - 1) / kPage * kPage, to = end / kPage * kPage;
   if (from >= to) {
@@ -72,6 +76,58 @@ void forget(T* first, size_t count) {
   std::memset(static_cast<void*>(first), 0, from - begin);
   madvise(reinterpret_cast<void*>(from), to - from, MADV_DONTNEED);
   std::memset(reinterpret_cast<void*>(to), 0, end - to);
+}
+
+uintptr_t round_up(uintptr_t value, size_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+// Some live block that has addresses of [begin, end); null when there is none.
+const Block* live_block_in(uintptr_t begin, uintptr_t end) {
+  auto& all = blocks().all;
+  auto at = all.upper_bound(begin);
+  if (at != all.begin()) --at;
+  for (; at != all.end() && at->first < end; ++at)
+    if (!at->second.freed && at->first + at->second.bytes > begin) return &at->second;
+  return nullptr;
+}
+
+// Where a block may begin: after the last one, or, at the end of all addresses, from their
+// beginning on. 0 when there is no room.
+uintptr_t find_room(size_t bytes, size_t align) {
+  const uintptr_t base = global_space().base,
+                  end = base + std::min(machine().addresses, global_space().bytes);
+  if (bytes > end - base) return 0;
+  for (const uintptr_t from : {std::max(blocks().next, base), base}) {
+    uintptr_t begin = round_up(from + kGuard, align);
+    while (begin + bytes + kGuard <= end) {
+      const Block* taken = live_block_in(begin - kGuard, begin + bytes + kGuard);
+      if (!taken) return begin;
+      begin = round_up(taken->begin + taken->bytes + kGuard, align);
+    }
+  }
+  return 0;
+}
+
+// What was freed where a new block begins is known no more.
+void forget_freed_blocks(uintptr_t begin, uintptr_t end) {
+  auto& all = blocks().all;
+  auto at = all.lower_bound(begin);
+  if (at != all.begin() && std::prev(at)->first + std::prev(at)->second.bytes > begin) --at;
+  while (at != all.end() && at->first < end) at = all.erase(at);
+}
+
+// The words of freed memory hold nothing and nothing is known of them. Small blocks share pages:
+// these go back to the system with the last of them.
+void forget_memory(uintptr_t begin, uintptr_t end) {
+  const uintptr_t first = begin / kPage * kPage, last = round_up(end, kPage);
+  if (!live_block_in(first, begin)) begin = first;
+  if (!live_block_in(end, last)) end = last;
+  const Space& space = global_space();
+  const size_t word = space.word(begin), words = (end - begin + 3) / 4;
+  forget(reinterpret_cast<char*>(begin), end - begin);
+  forget(space.cells + word, words);
+  forget(space.stamps + word, words);
 }
 
 std::map<const void*, size_t>& limits() {
@@ -95,6 +151,15 @@ Space& static_space() {
   return space;
 }
 
+void forget_accesses() {
+  for (const Space* space : {&global_space(), &dynamic_space(), &static_space()})
+    forget(space->cells, space->bytes / 4 + 1);
+}
+void forget_shared_marks() {
+  for (const Space* space : {&dynamic_space(), &static_space()})
+    forget(space->stamps, space->bytes / 4 + 1);
+}
+
 bool take_host_bytes(size_t bytes) {
   size_t& in_use = blocks().host_in_use;
   if (bytes > machine().host_bytes || in_use > machine().host_bytes - bytes) return false;
@@ -105,17 +170,15 @@ void give_host_bytes(size_t bytes) { blocks().host_in_use -= bytes; }
 
 void* device_allocate(size_t bytes, Kind kind) {
   Blocks& b = blocks();
-  const Space& space = global_space();
-  if (b.next == 0) b.next = space.base;
-  const size_t align = kind == Kind::managed ? kPageAlign : kAlign;
-  const uintptr_t begin = (b.next + kGuard + align - 1) / align * align;
-  if (bytes > space.bytes || begin + bytes + kGuard > space.base + space.bytes) return nullptr;
+  const uintptr_t begin = find_room(bytes, kind == Kind::managed ? kPage : kAlign);
+  if (begin == 0) return nullptr;
   if (kind == Kind::managed) {
     if (!take_host_bytes(bytes)) return nullptr;
   } else {
     if (b.in_use + bytes > machine().bytes) return nullptr;
     b.in_use += bytes;
   }
+  forget_freed_blocks(begin, begin + bytes);
   b.next = begin + bytes;
   b.all[begin] = {begin, bytes, false, kind};
   void* data = reinterpret_cast<void*>(begin);
@@ -135,10 +198,14 @@ bool device_free(void* data) {
   } else {
     blocks().in_use -= block.bytes;
   }
-  const size_t word = global_space().word(block.begin), words = (block.bytes + 3) / 4;
-  forget(static_cast<char*>(data), block.bytes);
-  forget(global_space().cells + word, words);
-  forget(global_space().stamps + word, words);
+  forget_memory(block.begin, block.begin + block.bytes);
+  std::deque<uintptr_t>& freed = blocks().freed;
+  freed.push_back(block.begin);
+  if (freed.size() > kMostFreed) {
+    const auto oldest = blocks().all.find(freed.front());
+    if (oldest != blocks().all.end() && oldest->second.freed) blocks().all.erase(oldest);
+    freed.pop_front();
+  }
   return true;
 }
 

@@ -1,5 +1,6 @@
-// Device memory: an arena of addresses that are never used twice, with a zone around each block
-// that nobody may touch, and for each word what is known of it.
+// Device memory: an arena of addresses, with a zone around each block that nobody may touch, and
+// for each word what is known of it. An address is given again only when all have been given, those
+// freed longest ago first.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +19,7 @@ struct Cell {
   Access write[2], read[2];
 };
 // Of global words: bits 0-3 say which bytes were written, bits 4-7 which are part of a block.
-// Of shared words: bits 0-3 which were written, above them the block's running number.
+// Of shared words: bits 0-3 which were written, above them the block's shared_stamp().
 using Stamp = uint32_t;
 
 // A range of addresses with a Cell and a Stamp for each 4 bytes.
@@ -33,6 +34,9 @@ struct Space {
 Space& global_space();
 Space& dynamic_space();  // dynamic shared memory
 Space& static_space();   // the program's data segment: __shared__ variables are there
+
+void forget_accesses();      // all Cells
+void forget_shared_marks();  // Stamps of shared words
 
 enum class Kind : uint8_t { device, managed };
 void* device_allocate(size_t bytes, Kind kind = Kind::device);  // null when there is no room
@@ -59,7 +63,7 @@ bool is_managed(const void* data, size_t bytes);
 bool is_away(uintptr_t address);
 void forget_managed(const void* data);  // a block that was freed
 bool is_pinned(const void* data);       // (streams.cc)
-// Addresses that there are: more than memory, since none is used twice.
+// Addresses that there are: more than memory, so that freed ones stay unused for long.
 inline constexpr size_t kAddresses = size_t{64} << 30;
 
 // The block an address lies in or beside: for messages.

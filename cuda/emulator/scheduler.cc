@@ -27,6 +27,7 @@ namespace {
 namespace context = boost::context;
 constexpr size_t kStack = 128 << 10;
 constexpr int kMostThreads = 1024;
+constexpr uint64_t kMostBlocks = uint64_t{1} << 32, kMostStamps = (uint64_t{1} << 28) - 1;
 
 // All stacks side by side, so that one comparison tells whether an address lies in them.
 struct Stacks {
@@ -77,7 +78,8 @@ struct Scheduler {
   std::vector<int> idle;
   Thread* current = nullptr;
   int done = 0;
-  uint32_t block = 0, time = 0, last_barrier = 0, blocks_run = 0;
+  uint32_t block = 0, time = 0, last_barrier = 0, stamp = 0;
+  uint64_t blocks_run = 0;  // since accesses were forgotten
   uint64_t seed = 0;
   std::mt19937_64 random;
   cudaError_t failure = cudaSuccess, last_error = cudaSuccess;
@@ -187,11 +189,26 @@ void shuffle_by_seed(V& order) {
   if (s().seed != 0) std::shuffle(order.begin(), order.end(), s().random);
 }
 
+// Numbers are 32 bits in an Access, stamps 28 in a word of shared memory: when they have all been
+// used, what has them is forgotten, and they begin again.
+void take_block_numbers(uint64_t count) {
+  if (s().blocks_run + count > kMostBlocks) {
+    forget_accesses();
+    s().blocks_run = 0;
+  }
+  s().blocks_run += count;
+}
+void take_stamps(uint64_t count) {
+  const uint64_t next = s().stamp + count;
+  if (next > kMostStamps) forget_shared_marks();
+  s().stamp = static_cast<uint32_t>((next - 1) % kMostStamps + 1);
+}
+
 void run_block(uint32_t index) {
   Scheduler& a = s();
+  take_stamps(1);
   a.block = a.grid.first_block + index;
-  here.block = {index % a.grid.grid.x, index / a.grid.grid.x % a.grid.grid.y,
-                index / a.grid.grid.x / a.grid.grid.y};
+  here.block = block_index(a.block);
   const int count = static_cast<int>(a.threads.size());
   a.done = 0;
   a.time = 1;
@@ -284,6 +301,11 @@ Thread* current_thread() { return s().current; }
 const Grid& current_grid() { return s().grid; }
 Thread& thread_of_block(int linear) { return s().threads[static_cast<size_t>(linear)]; }
 uint32_t current_block() { return s().block; }
+uint32_t shared_stamp() { return s().stamp; }
+void skip_blocks(uint64_t count) {
+  take_block_numbers(count);
+  take_stamps(count);
+}
 uint32_t block_time() { return s().time; }
 uint32_t last_barrier() { return s().last_barrier; }
 uint32_t last_meeting(int lane_a, int lane_b, int warp) {
@@ -332,6 +354,11 @@ uint3 thread_index(int linear) {
   return {i % b.x, i / b.x % b.y, i / b.x / b.y};
 }
 uint3 block_index() { return here.block; }
+uint3 block_index(uint32_t block) {
+  const uint32_t i = block - s().grid.first_block;
+  const dim3& g = s().grid.grid;
+  return {i % g.x, i / g.x % g.y, i / g.x / g.y};
+}
 
 void set_error(cudaError_t error) {
   if (error != cudaSuccess) s().last_error = error;
@@ -344,7 +371,7 @@ cudaError_t run_grid(const cudaLaunchConfig_t& config, const void* kernel, void 
   const uint64_t threads = uint64_t{b.x} * b.y * b.z, blocks = uint64_t{g.x} * g.y * g.z;
   cudaError_t error = cudaSuccess;
   if (threads == 0 || threads > kMostThreads || blocks == 0 || g.x > 0x7fffffffu || g.y > 65535 ||
-      g.z > 65535 || b.z > 64)
+      g.z > 65535 || b.z > 64 || blocks > kMostBlocks)
     error = cudaErrorInvalidConfiguration;
   else if (config.dynamicSmemBytes > shared_limit(kernel))
     error = cudaErrorInvalidValue;
@@ -366,7 +393,8 @@ cudaError_t run_grid(const cudaLaunchConfig_t& config, const void* kernel, void 
         return run_grid(again, kernel, body, kept.data(), arguments_bytes);
       }))
     return *done;
-  a.grid = {kernel, g, b, config.dynamicSmemBytes, a.blocks_run};
+  take_block_numbers(blocks);
+  a.grid = {kernel, g, b, config.dynamicSmemBytes, static_cast<uint32_t>(a.blocks_run - blocks)};
   a.body = body;
   a.arguments = static_cast<char*>(arguments);
   a.arguments_bytes = arguments_bytes;
@@ -376,16 +404,13 @@ cudaError_t run_grid(const cudaLaunchConfig_t& config, const void* kernel, void 
   here.block_dim = b;
   here.grid_dim = g;
   if (profiling()) profile_launch(a.grid);
-  std::vector<uint32_t> order(blocks);
+  std::vector<uint32_t> order(a.seed == 0 ? 0 : blocks);
   std::iota(order.begin(), order.end(), 0u);
   shuffle_by_seed(order);
-  for (const uint32_t index : order) {
-    run_block(index);
-    if (a.failure != cudaSuccess) break;
-  }
+  for (uint64_t i = 0; i < blocks && a.failure == cudaSuccess; ++i)
+    run_block(order.empty() ? static_cast<uint32_t>(i) : order[i]);
   a.current = nullptr;
   a.arguments_bytes = 0;
-  a.blocks_run += static_cast<uint32_t>(blocks);
   if (a.failure != cudaSuccess) {
     drop_fibers();
     set_error(a.failure);

@@ -27,14 +27,19 @@ struct Grid {
   const void* kernel = nullptr;
   dim3 grid, block;
   size_t shared_bytes = 0;
-  uint32_t first_block = 0;  // the running number of its first block, over all launches
+  // The running number of its first block, over all launches since the numbers were used up and
+  // accesses forgotten.
+  uint32_t first_block = 0;
 };
 
 // Of the running thread; null between launches.
 Thread* current_thread();
 const Grid& current_grid();
 Thread& thread_of_block(int linear);
-uint32_t current_block();  // running number, over all launches
+uint32_t current_block();  // running number, over all launches; see first_block
+// The running block's, for stamps of shared memory: another one for each block since those of all
+// before were forgotten, and less than 2^28.
+uint32_t shared_stamp();
 // A clock of the running block: it ticks at every barrier and __syncwarp. Two accesses of one block
 // are ordered when one of these that both threads passed lies between them.
 uint32_t block_time();
@@ -50,11 +55,15 @@ void on_main_stack(const std::function<void()>& f);
 // Ends the launch with an error; the calling thread never goes on.
 [[noreturn]] void abandon_launch(cudaError_t error);
 
+// As if so many blocks had run, which no test can wait for.
+void skip_blocks(uint64_t count);
+
 bool on_fiber_stack(uintptr_t address);
 // The kernel's arguments, which every thread reads.
 bool in_arguments(uintptr_t address);
 uint3 thread_index(int linear);
 uint3 block_index();
+uint3 block_index(uint32_t block);  // of a block of this launch, by its running number
 
 void set_error(cudaError_t error);  // for cudaGetLastError
 cudaError_t cuda_last_error(bool clear);

@@ -3,7 +3,6 @@
 #include <cxxabi.h>
 
 #include <cstdlib>
-#include <string_view>
 
 extern char __executable_start;  // NOLINT(bugprone-reserved-identifier): the linker's name
 
@@ -76,8 +75,9 @@ Place place_of(uint32_t site) {
     auto* found = static_cast<Place*>(data);
     found->file = file;
     found->line = line;
-    const auto ends_with = [&](std::string_view end) { return found->file.ends_with(end); };
-    return ends_with("intrinsics.h") || ends_with("device_functions.h") ? 0 : 1;
+    const bool helper = found->file.ends_with("intrinsics.h") ||
+                        found->file.find("emulator/include/") != std::string::npos;
+    return helper ? 0 : 1;
   };
   // A return address is one past the call.
   backtrace_pcinfo(state(), code_base() + site - 1, frame, ignore_error, &place);
@@ -97,7 +97,11 @@ Variable variable_at(uintptr_t address) {
   Variable variable;
   const auto found = [](void* data, uintptr_t, const char* symbol, uintptr_t value,
                         uintptr_t size) {
-    if (symbol) *static_cast<Variable*>(data) = {demangle(symbol), value, size};
+    if (!symbol) return;
+    const std::string full = demangle(symbol);
+    const size_t scope = full.rfind("::");
+    *static_cast<Variable*>(data) = {scope == std::string::npos ? full : full.substr(scope + 2),
+                                     value, size};
   };
   backtrace_syminfo(state(), address, found, ignore_error, &variable);
   if (address - variable.begin >= variable.bytes) variable.bytes = 0;

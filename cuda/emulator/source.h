@@ -16,7 +16,7 @@ std::string short_name(const std::string& symbol);
 std::string name_of_function(const void* function);
 // The variable at an address of the data segment; bytes is 0 where there is none.
 struct Variable {
-  std::string name;
+  std::string name;  // without its scope
   uintptr_t begin = 0;
   size_t bytes = 0;
 };

@@ -10,10 +10,10 @@
 #include <map>
 #include <vector>
 
-#include "cuda/emulator/checker.h"
 #include "cuda/emulator/emulator.h"
 #include "cuda/emulator/graphs.h"
 #include "cuda/emulator/memory.h"
+#include "cuda/emulator/reports.h"
 #include "cuda/emulator/scheduler.h"
 
 struct CUevent_st {

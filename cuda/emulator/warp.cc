@@ -25,6 +25,8 @@ struct ExchangeCall {
   int operand, width;
 };
 
+Thread& lane_of_warp(int lane) { return thread_of_block(current_thread()->warp() * 32 + lane); }
+
 void run_exchange(void** lanes) {
   for (int lane = 0; lane < 32; ++lane) {
     auto* call = static_cast<ExchangeCall*>(lanes[lane]);
@@ -49,7 +51,7 @@ void run_exchange(void** lanes) {
     if (source)
       call->result = source->value;
     else
-      report_inactive_source(thread_of_block(current_thread()->warp() * 32 + lane), from);
+      report_inactive_source(lane_of_warp(lane), from);
   }
 }
 
@@ -74,15 +76,24 @@ void run_reduce_add(void** lanes) {
 float low_half(uint32_t pair) { return std::bit_cast<float>(pair << 16); }
 float high_half(uint32_t pair) { return std::bit_cast<float>(pair & 0xffff0000u); }
 
+// Of what needs all 32 lanes: false, and a report by the first that is there, when one is not. (The
+// running thread may be one that has just ended.)
+bool all_there(void** lanes) {
+  int missing = -1, first = -1;
+  for (int lane = 31; lane >= 0; --lane) (lanes[lane] ? first : missing) = lane;
+  if (missing >= 0) report_missing_lane(lane_of_warp(first), missing);
+  return missing < 0;
+}
+
 struct MmaCall {
   float* d;
   const uint32_t *a, *b;
 };
 void run_mma(void** lanes) {
+  if (!all_there(lanes)) return;
   float a[16][16], b[16][8];
   for (size_t lane = 0; lane < 32; ++lane) {
     const auto* call = static_cast<MmaCall*>(lanes[lane]);
-    if (!call) return report_inactive_source(*current_thread(), static_cast<int>(lane));
     const size_t g = lane / 4, t = lane % 4;
     for (size_t i = 0; i < 4; ++i) {
       const size_t row = g + (i % 2) * 8, column = 2 * t + (i / 2) * 8;
@@ -111,16 +122,14 @@ struct LdmatrixCall {
   bool transpose;
 };
 void run_ldmatrix(void** lanes) {
+  if (!all_there(lanes)) return;
   for (size_t m = 0; m < 4; ++m) {
     uint16_t element[8][8];
-    for (size_t row = 0; row < 8; ++row) {
-      const auto* call = static_cast<LdmatrixCall*>(lanes[m * 8 + row]);
-      if (!call) return report_inactive_source(*current_thread(), static_cast<int>(m * 8 + row));
-      std::memcpy(element[row], call->row, sizeof(element[row]));
-    }
+    for (size_t row = 0; row < 8; ++row)
+      std::memcpy(element[row], static_cast<LdmatrixCall*>(lanes[m * 8 + row])->row,
+                  sizeof(element[row]));
     for (size_t lane = 0; lane < 32; ++lane) {
       auto* call = static_cast<LdmatrixCall*>(lanes[lane]);
-      if (!call) continue;
       const size_t i = lane / 4, j = 2 * (lane % 4);
       const uint32_t low = call->transpose ? element[j][i] : element[i][j],
                      high = call->transpose ? element[j + 1][i] : element[i][j + 1];

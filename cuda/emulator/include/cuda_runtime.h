@@ -7,6 +7,8 @@
 #include <tuple>
 #include <type_traits>
 
+#include "vector_types.h"
+
 #define CUDART_VERSION 13000
 
 #define __global__
@@ -15,13 +17,10 @@
 #define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
 #define __align__(n) __attribute__((aligned(n)))
-// Blocks run one after another, so one copy of a shared variable is enough. Padding between two of
-// them lets the checker see an index that leaves one.
-#define __shared__ static __attribute__((aligned(128)))
+// Blocks run one after another, so one copy of a shared variable is enough. Each begins a slot of
+// 64 KiB, where the 48 KiB that CUDA allows leave a gap: the checker sees an index that leaves one.
+#define __shared__ static __attribute__((aligned(65536)))
 
-struct uint3 {
-  unsigned x, y, z;
-};
 struct dim3 {
   unsigned x, y, z;
   constexpr dim3(unsigned vx = 1, unsigned vy = 1, unsigned vz = 1) : x(vx), y(vy), z(vz) {}

@@ -1,4 +1,4 @@
-// What kernels may call: coordinates, barriers, warp exchange, votes, atomics, and the warp-wide
+// What kernels may call: coordinates, barriers, warp exchange, votes, and the warp-wide
 // instructions for matrix tiles, each with the layout that the PTX manual documents.
 #pragma once
 
@@ -78,13 +78,6 @@ template <class T>
 __forceinline__ T exchange_as(Exchange kind, unsigned mask, T value, int operand, int width) {
   return from_bits<T>(exchange(kind, mask, to_bits(value), operand, width));
 }
-template <class T, class F>
-__forceinline__ T atomic_as(T* address, const F& change) {
-  const auto on_bits = [](uint64_t old, const void* f) {
-    return to_bits<T>((*static_cast<const F*>(f))(from_bits<T>(old)));
-  };
-  return from_bits<T>(update_atomically(address, sizeof(T), on_bits, &change));
-}
 }  // namespace emu
 
 template <class T>
@@ -116,26 +109,6 @@ __forceinline__ unsigned __reduce_add_sync(unsigned mask, unsigned value) {
   return emu::reduce_add(mask, value);
 }
 
-template <class T>
-__forceinline__ T atomicAdd(T* address, std::type_identity_t<T> value) {
-  return emu::atomic_as(address, [value](T old) { return static_cast<T>(old + value); });
-}
-template <class T>
-__forceinline__ T atomicMax(T* address, std::type_identity_t<T> value) {
-  return emu::atomic_as(address, [value](T old) { return old < value ? value : old; });
-}
-template <class T>
-__forceinline__ T atomicMin(T* address, std::type_identity_t<T> value) {
-  return emu::atomic_as(address, [value](T old) { return value < old ? value : old; });
-}
-template <class T>
-__forceinline__ T atomicExch(T* address, std::type_identity_t<T> value) {
-  return emu::atomic_as(address, [value](T) { return value; });
-}
-template <class T>
-__forceinline__ T atomicCAS(T* address, std::type_identity_t<T> compare,
-                            std::type_identity_t<T> value) {
-  return emu::atomic_as(address, [=](T old) { return old == compare ? value : old; });
-}
-
 inline float rsqrtf(float x) { return 1.0f / std::sqrt(x); }
+
+#include "device_atomics.h"

@@ -27,6 +27,14 @@ __global__ void some(float* y, const float* x, int active) {
   if (i < active) y[i] = x[i];
 }
 
+__global__ void through_shared(float* y, const float* x, bool write) {
+  __shared__ float copy[64];
+  const int i = static_cast<int>(threadIdx.x);
+  if (write) copy[i] = x[i];
+  __syncthreads();
+  y[i] = copy[63 - i];
+}
+
 __global__ void tile_product(float* y, const bf16* a, const bf16* b) {
   __shared__ __align__(16) bf16 as[16 * 16], bs[16 * 8];
   const int lane = static_cast<int>(threadIdx.x);
@@ -90,6 +98,9 @@ void transpose(float* y, const float* x, int pitch) {
 }
 void copy_some(float* y, const float* x, int active) {
   launch(some, 1, 32, 0, nullptr, y, x, active);
+}
+void pass_through_shared(float* y, const float* x, bool write) {
+  launch(through_shared, 1, 64, 0, nullptr, y, x, write);
 }
 void multiply_tile(float* d, const bf16* a, const bf16* b) {
   launch(tile_product, 1, 32, 0, nullptr, d, a, b);

@@ -16,6 +16,8 @@ void copy_packs(float* y, const float* x);
 void transpose(float* y, const float* x, int pitch);
 // Lanes 0 .. active - 1 copy one element each.
 void copy_some(float* y, const float* x, int active);
+// y[i] = shared[63 - i], one block of 64 threads; with `write` after shared[i] = x[i].
+void pass_through_shared(float* y, const float* x, bool write);
 // d [16, 8] = a [16, 16] b [16, 8], all row-major: a and b by ldmatrix from shared memory.
 void multiply_tile(float* d, const bf16* a, const bf16* b);
 // The same with fragments gathered lane by lane, as the PTX manual draws them.

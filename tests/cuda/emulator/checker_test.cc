@@ -15,9 +15,12 @@ namespace {
 
 using emu::Fault;
 
+// What a planted kernel reads and writes.
+const std::vector<float> kZeros(kPlantedFloats, 0.0f), kOnes(kPlantedFloats, 1.0f);
+
 std::vector<emu::Report> reports_of(const Planted& planted, uint64_t seed) {
   emu::set_order(seed);
-  const DeviceArray<float> y(std::vector<float>(64, 0.0f)), x(std::vector<float>(64, 1.0f));
+  const DeviceArray<float> y(kZeros), x(kOnes);
   const emu::Checker checker;
   planted.run(y.data(), x.data());
   cudaGetLastError();
@@ -25,9 +28,22 @@ std::vector<emu::Report> reports_of(const Planted& planted, uint64_t seed) {
   return checker.reports();
 }
 
+// The first report of a fault, as every order of threads must give it.
+emu::Report find(const Planted& planted, Fault fault, uint64_t seed) {
+  const auto reports = reports_of(planted, seed);
+  const auto found = std::find_if(reports.begin(), reports.end(), [&](const emu::Report& r) {
+    return r.kernel == planted.name && r.fault == fault;
+  });
+  REQUIRE(found != reports.end());
+  return *found;
+}
+
 bool is_at(const emu::Place& place, int line) {
   return place.line == line &&
-         (line == 0 || place.file.ends_with("tests/cuda/emulator/planted.cu"));
+         (line == 0 || place.file.find("tests/cuda/emulator/planted") != std::string::npos);
+}
+bool is_block(const uint3& block, unsigned x, unsigned y) {
+  return block.x == x && block.y == y && block.z == 0;
 }
 
 TEST_CASE("checker: finds each planted bug, at its line, in every order of threads") {
@@ -37,46 +53,75 @@ TEST_CASE("checker: finds each planted bug, at its line, in every order of threa
       {&kUninitialised, Fault::uninitialised},
       {&kUninitialisedShared, Fault::uninitialised},
       {&kMisaligned, Fault::misaligned},
-      {&kRaceOfBlocks, Fault::race},
       {&kBarrier, Fault::barrier},
       {&kBarrierAfterExit, Fault::barrier},
       {&kInactiveLane, Fault::inactive_lane},
       {&kShuffleFromExited, Fault::inactive_lane},
+      {&kShuffleMask, Fault::inactive_lane},
+      {&kVoteMask, Fault::inactive_lane},
+      {&kMmaWithoutLane, Fault::inactive_lane},
+      {&kMmaAfterExit, Fault::inactive_lane},
+      {&kLdmatrixAfterExit, Fault::inactive_lane},
       {&kSharedOverrun, Fault::out_of_bounds},
+      {&kStaticOverrun, Fault::out_of_bounds},
+      {&kStaticUnderrun, Fault::out_of_bounds},
+      {&kHostVariable, Fault::out_of_bounds},
       {&kNoWait, Fault::uninitialised},
   };
   for (const auto& row : table)
     for (const uint64_t seed : {0, 1, 2}) {
-      const Planted* const planted = row.first;
-      const Fault fault = row.second;
-      CAPTURE(std::string(planted->name));
+      const Planted& planted = *row.first;
+      CAPTURE(std::string(planted.name));
       CAPTURE(seed);
-      const auto reports = reports_of(*planted, seed);
-      const auto found = std::find_if(reports.begin(), reports.end(), [&](const emu::Report& r) {
-        return r.kernel == planted->name && r.fault == fault;
-      });
-      REQUIRE(found != reports.end());
-      CAPTURE(found->text);
-      const bool swapped =
-          is_at(found->place, planted->other_line) && is_at(found->other, planted->line);
-      CHECK((swapped ||
-             (is_at(found->place, planted->line) && is_at(found->other, planted->other_line))));
+      const emu::Report r = find(planted, row.second, seed);
+      CAPTURE(r.text);
+      CHECK(is_at(r.place, planted.line));
+      CHECK(is_at(r.other, planted.other_line));
+      CHECK(is_block(r.block, kBugX, kBugY));
+      if (planted.thread >= 0) CHECK(r.thread.x == static_cast<unsigned>(planted.thread));
+      if (planted.apart < 0) continue;
+      CHECK(is_block(r.other_block, kBugX, kBugY));
+      CHECK((r.thread.x ^ r.other_thread.x) == static_cast<unsigned>(planted.apart));
     }
 }
 
-TEST_CASE("checker: a race is found whichever thread comes first") {
-  for (const Planted* planted : {&kRace, &kRaceOfLanes})
+TEST_CASE("checker: a race is found whichever thread comes first, and names both") {
+  for (const Planted* planted : {&kRace, &kRaceInGlobal, &kRaceOfLanes})
     for (const uint64_t seed : {0, 1, 2, 3}) {
-      const auto reports = reports_of(*planted, seed);
-      const auto found = std::find_if(reports.begin(), reports.end(),
-                                      [](const auto& r) { return r.fault == Fault::race; });
-      REQUIRE(found != reports.end());
-      CAPTURE(found->text);
+      const emu::Report r = find(*planted, Fault::race, seed);
+      CAPTURE(r.text);
       // The read after the write, or the write after the read, depending on the order.
-      CHECK((is_at(found->place, planted->line) || is_at(found->place, planted->other_line)));
-      CHECK((is_at(found->other, planted->line) || is_at(found->other, planted->other_line)));
-      CHECK(found->place.line != found->other.line);
+      CHECK((is_at(r.place, planted->line) || is_at(r.place, planted->other_line)));
+      CHECK((is_at(r.other, planted->line) || is_at(r.other, planted->other_line)));
+      CHECK(r.place.line != r.other.line);
+      CHECK(is_block(r.block, kBugX, kBugY));
+      CHECK(is_block(r.other_block, kBugX, kBugY));
+      CHECK((r.thread.x ^ r.other_thread.x) == static_cast<unsigned>(planted->apart));
+      CHECK(r.text.find("memory that thread (" + std::to_string(r.other_thread.x) + ",0,0) ") !=
+            std::string::npos);
     }
+}
+
+TEST_CASE("checker: a race between blocks names both blocks") {
+  bool bug_first = false, bug_last = false;  // both orders are seen
+  for (const uint64_t seed : {0, 1, 2, 3, 4, 5, 6}) {
+    const emu::Report r = find(kRaceOfBlocks, Fault::race, seed);
+    CAPTURE(r.text);
+    CHECK(is_at(r.place, kRaceOfBlocks.line));
+    CHECK(is_at(r.other, kRaceOfBlocks.line));
+    CHECK(r.thread.x == r.other_thread.x);
+    const bool last =
+        is_block(r.block, kBugX, kBugY) && is_block(r.other_block, kBugTooX, kBugTooY);
+    const bool first =
+        is_block(r.block, kBugTooX, kBugTooY) && is_block(r.other_block, kBugX, kBugY);
+    CHECK((first || last));
+    bug_first |= first;
+    bug_last |= last;
+    CHECK(r.text.find(" of block (" + std::to_string(r.other_block.x) + "," +
+                      std::to_string(r.other_block.y) + ",0) wrote") != std::string::npos);
+  }
+  CHECK(bug_first);
+  CHECK(bug_last);
 }
 
 TEST_CASE("checker: a report names the thread and the block's size") {
@@ -84,8 +129,15 @@ TEST_CASE("checker: a report names the thread and the block's size") {
   REQUIRE(reports.size() == 1);
   CHECK(reports[0].thread.x == 63);
   CHECK(reports[0].count == 1);
-  CHECK(reports[0].text.find("read of 4 bytes, at byte 256 of a block of 256 bytes") !=
+  CHECK(reports[0].text.find("read of 4 bytes, at byte 1536 of a block of 1536 bytes") !=
         std::string::npos);
+}
+
+TEST_CASE("checker: a report names the shared variable that an index leaves") {
+  const auto reports = reports_of(kStaticOverrun, 0);
+  REQUIRE(reports.size() == 1);
+  CHECK(reports[0].text.find("write of 4 bytes at byte 256 of the shared variable first of 256 "
+                             "bytes") != std::string::npos);
 }
 
 TEST_CASE("checker: nothing to report of a clean kernel") {
@@ -141,7 +193,7 @@ TEST_CASE("more shared memory than the device has: what is needed and what there
 
 // Run by the test below, alone.
 TEST_CASE("planted: out of bounds with nobody looking" * doctest::skip()) {
-  const DeviceArray<float> y(std::vector<float>(64, 0.0f)), x(std::vector<float>(64, 1.0f));
+  const DeviceArray<float> y(kZeros), x(kOnes);
   kOutOfBounds.run(y.data(), x.data());
 }
 
