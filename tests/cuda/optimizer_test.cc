@@ -7,7 +7,7 @@ namespace lk::test {
 namespace {
 
 TEST_CASE("cuda optimizers equal the CPU's") {
-  for (const int64_t n : {1, 31, 33, 1023, 9001}) {
+  for (const int64_t n : {1, 31, 33, 1023, 50257}) {
     for (const int64_t step : {1, 100})
       compare_with_cpu<float>("adamw", 1e-6, [=](auto isa, auto, Operands& o) {
         float *p = o.in_out(0.0f, n), *m = o.in_out(0.0f, n), *v = o.in_out(0.0f, n, 0, 1);
@@ -25,6 +25,19 @@ TEST_CASE("cuda optimizers equal the CPU's") {
     compare_with_cpu<float>("lion", 1e-6, [=](auto isa, auto, Operands& o) {
       float *p = o.in_out(0.0f, n), *m = o.in_out(0.0f, n);
       lion_update(isa, p, o.in(0.0f, n), m, n, 1e-2, 0.9, 0.99, 0.1);
+    });
+  }
+}
+
+TEST_CASE("cuda sgd and lion: tensors that begin between two packs") {
+  for (const int64_t n : {31, 1023}) {
+    compare_with_cpu<float>("sgd", 1e-6, [=](auto isa, auto, Operands& o) {
+      float *p = o.in_out(0.0f, n + 1), *m = o.in_out(0.0f, n);
+      sgd_update(isa, p + 1, o.in(0.0f, n), m, n, 1e-2, 0.9, 0.1, false);
+    });
+    compare_with_cpu<float>("lion", 1e-6, [=](auto isa, auto, Operands& o) {
+      float *p = o.in_out(0.0f, n), *m = o.in_out(0.0f, n + 1);
+      lion_update(isa, p, o.in(0.0f, n), m + 1, n, 1e-2, 0.9, 0.99, 0.1);
     });
   }
 }
