@@ -1,4 +1,4 @@
-// Bound by memory: in 4 bits a thread reads the codes of 16 bytes of the output at a time.
+// Bound by memory: a thread reads the codes of 16 bytes of the output at a time.
 #include "engine/kernels/blockwise.h"
 
 #include "cuda/codebook_values.h"
@@ -37,25 +37,44 @@ __global__ void __launch_bounds__(kEachThreads)
   }
 }
 
-template <class T>
+// N > 1: begin and block are multiples of it.
+template <int N, class T>
 __global__ void __launch_bounds__(kEachThreads)
     dequantize_8bit_kernel(T* y, const uint8_t* codes, const float* absmax, int64_t begin,
                            int64_t n, int64_t block, float offset, Values<256> book) {
-  __shared__ float values[256];
-  values[threadIdx.x] = book.at[threadIdx.x];
+  __shared__ float shared[256];
+  shared[threadIdx.x] = book.at[threadIdx.x];
   __syncthreads();
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * kEachThreads, first = begin / block;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * kEachThreads + threadIdx.x; i < n;
-       i += stride) {
-    const int64_t at = begin + i;
-    // The product is rounded before the sum, as on the CPU: the factors of weights hang on it.
+  const float* const values = shared;  // GCC does not see that a lambda uses a static array
+  const int64_t first = begin / block;
+  for_packs<N>(n, [&]<int K>(int64_t i) {
+    const Elements<uint8_t, K> c = load<K>(codes + begin + i);
+    const float scale = absmax[(begin + i) / block - first];
+    Elements<T, K> e;
+#pragma unroll
+    for (int k = 0; k < K; ++k) {
+      // The product is rounded before the sum, as on the CPU: the factors of weights hang on it.
 #if defined(__CUDA_ARCH__)
-    const float product = __fmul_rn(values[codes[at]], absmax[at / block - first]);
+      const float product = __fmul_rn(values[c.at[k]], scale);
 #else
-    const float product = values[codes[at]] * absmax[at / block - first];
+      const float product = values[c.at[k]] * scale;
 #endif
-    y[i] = T(product + offset);
-  }
+      e.at[k] = T(product + offset);
+    }
+    store<K>(y + i, e);
+  });
+}
+
+template <class T>
+void launch_8bit(Cuda cuda, T* y, const uint8_t* codes, const float* absmax, int64_t begin,
+                 int64_t n, int64_t block, float offset, const float* values) {
+  if (n == 0) return;
+  constexpr int N = kPackSize<T>;
+  const bool packed = begin % N == 0 && block % N == 0 && aligned_16(y) &&
+                      reinterpret_cast<uintptr_t>(codes) % N == 0;
+  launch(packed ? dequantize_8bit_kernel<N, T> : dequantize_8bit_kernel<1, T>,
+         grid_for_packs(n, packed ? N : 1), kEachThreads, 0, cuda.stream, y, codes, absmax, begin,
+         n, block, offset, values_of<256>(values));
 }
 
 }  // namespace
@@ -75,17 +94,13 @@ void dequantize_4bit(Isa cuda, T* y, const uint8_t* packed, const float* absmax,
 template <class Isa, class T>
 void dequantize_8bit(Isa cuda, T* y, const uint8_t* codes, const float* absmax, int64_t begin,
                      int64_t n, int64_t block, const float* values) {
-  if (n > 0)
-    launch(dequantize_8bit_kernel<T>, grid_for_threads(n), kEachThreads, 0, cuda.stream, y, codes,
-           absmax, begin, n, block, 0.0f, values_of<256>(values));
+  launch_8bit(cuda, y, codes, absmax, begin, n, block, 0.0f, values);
 }
 
 template <class Isa>
 void restore_factors(Isa cuda, float* factors, const uint8_t* codes, const float* nested,
                      int64_t count, int64_t block, const float* values, float offset) {
-  if (count > 0)
-    launch(dequantize_8bit_kernel<float>, grid_for_threads(count), kEachThreads, 0, cuda.stream,
-           factors, codes, nested, int64_t{0}, count, block, offset, values_of<256>(values));
+  launch_8bit(cuda, factors, codes, nested, 0, count, block, offset, values);
 }
 
 template void dequantize_4bit(Cuda, float*, const uint8_t*, const float*, int64_t, int64_t, int64_t,
