@@ -61,7 +61,7 @@ ifeq ($(CHECK),1)
 export EMULATOR_CHECK := 1
 endif
 CUDA_HOME  := $(patsubst %/bin/nvcc,%,$(NVCC))
-GPU_SRC    := $(CU_SRC) $(addprefix cuda/,device.cc launch.cc managed.cc staging.cc graph.cc graph_memory.cc gemm.cc cublaslt.cc svd.cc eigen.cc cusolver.cc communicator.cc nccl.cc cases.cc timing.cc)
+GPU_SRC    := $(CU_SRC) $(addprefix cuda/,device.cc launch.cc managed.cc staging.cc graph.cc graph_memory.cc gemm.cc cublaslt.cc svd.cc eigen.cc cusolver.cc communicator.cc nccl.cc cases.cc timing.cc) $(wildcard cuda/cases/*.cc)
 # Several processes for one training run: where MPI's compiler is (MPI=0 leaves it out).
 MPICXX     ?= mpicxx
 MPI        ?= $(if $(shell command -v $(MPICXX)),1,0)
