@@ -88,8 +88,19 @@ void add_causal(Cases& cases, const Causal& a, const char* note = "") {
 }  // namespace
 
 void add_attention_cases(Cases& cases, int64_t times) {
-  add_causal<bf16>(cases, {.tokens = 128, .heads = 4 * times, .d = 64});
+  const int64_t heads = 4 * times;
+  add_causal<bf16>(cases, {.tokens = 128, .heads = heads, .d = 64});
+  add_causal<bf16>(cases, {.tokens = 128, .heads = 2 * times, .d = 128});
   add_causal<bf16>(cases, {.tokens = 128, .heads = times, .d = 256});
+  add_causal<float>(cases, {.tokens = 128, .heads = heads, .d = 64});
+  add_causal<float>(cases, {.tokens = 128, .heads = 2 * times, .d = 128});
+  add_causal<bf16>(cases, {.tokens = 128, .heads = heads, .d = 64, .kv_heads = times},
+                   ", four heads to a key's");
+  add_causal<bf16>(cases, {.tokens = 256, .heads = 2 * times, .d = 64, .window = 64},
+                   ", window of 64");
+  add_causal<bf16>(cases, {.tokens = 128, .heads = heads, .d = 64, .dropout = 0.1f}, ", dropout");
+  add_causal<bf16>(cases, {.tokens = 128, .heads = heads, .d = 64, .bias = true}, ", bias");
+  add_causal<float>(cases, {.tokens = 128, .heads = heads, .d = 64, .bias = true}, ", bias");
 }
 
 }  // namespace lk

@@ -27,6 +27,14 @@ void add_flat_ops(Cases& cases, int64_t times) {
     const T *a = m.zeros<T>(n), *b = m.zeros<T>(n);
     add_forward(c, m.zeros<T>(n), a, b, n);
   });
+  add_flat<T>(cases, times, "mul_forward", 2, 1, [](Cuda c, CaseMemory& m, T, int64_t n) {
+    const T *a = m.zeros<T>(n), *b = m.zeros<T>(n);
+    mul_forward(c, m.zeros<T>(n), a, b, n);
+  });
+  add_flat<T>(cases, times, "scale_forward", 1, 1, [](Cuda c, CaseMemory& m, T, int64_t n) {
+    const T* x = m.zeros<T>(n);
+    scale_forward(c, m.zeros<T>(n), x, 0.5f, n);
+  });
   add_flat<T>(cases, times, "swiglu_forward", 2, 1, [](Cuda c, CaseMemory& m, T, int64_t n) {
     const T *a = m.zeros<T>(n), *b = m.zeros<T>(n);
     swiglu_forward(c, m.zeros<T>(n), a, b, n);
@@ -36,6 +44,23 @@ void add_flat_ops(Cases& cases, int64_t times) {
     T *da = m.zeros<T>(n), *db = m.zeros<T>(n);
     swiglu_backward(c, da, db, dy, a, b, n);
   });
+  // One of the factors does not train.
+  add_flat<T>(
+      cases, times, "swiglu_backward", 3, 1,
+      [](Cuda c, CaseMemory& m, T, int64_t n) {
+        const T *dy = m.zeros<T>(n), *a = m.zeros<T>(n), *b = m.zeros<T>(n);
+        T* none = nullptr;
+        swiglu_backward(c, m.zeros<T>(n), none, dy, a, b, n);
+      },
+      ", gate alone");
+  add_flat<T>(
+      cases, times, "swiglu_backward", 2, 1,
+      [](Cuda c, CaseMemory& m, T, int64_t n) {
+        const T *dy = m.zeros<T>(n), *a = m.zeros<T>(n);
+        T *none = nullptr, *up = m.zeros<T>(n);
+        swiglu_backward(c, none, up, dy, a, static_cast<const T*>(nullptr), n);
+      },
+      ", up alone");
   add_flat<T>(cases, times, "dropout_forward", 1, 1, [](Cuda c, CaseMemory& m, T, int64_t n) {
     const T* x = m.zeros<T>(n);
     dropout_forward(c, m.zeros<T>(n), x, n, 0.1f, 1, 2);
@@ -56,6 +81,12 @@ void add_broadcasts(Cases& cases, int64_t times) {
          const T* x = m.zeros<T>(rows * d);
          const float* row = m.zeros<float>(d);
          add_row_forward(c, m.zeros<T>(rows * d), x, row, rows, d);
+       }});
+  cases.push_back(
+      {"mul_row_forward", matrix, 2 * rows * d * size<T> + d * 4, [=](Cuda c, CaseMemory& m) {
+         const T* x = m.zeros<T>(rows * d);
+         const float* row = m.zeros<float>(d);
+         mul_row_forward(c, m.zeros<T>(rows * d), x, row, rows, d);
        }});
   cases.push_back(
       {"mul_column_forward", matrix, 2 * rows * d * size<T> + rows * 4, [=](Cuda c, CaseMemory& m) {

@@ -14,6 +14,21 @@ void add_f32_states(Cases& cases, int64_t times) {
                           *second = m.zeros<float>(count);
                     adamw_update(c, p, g, first, second, count, {1e-3, 0.9, 0.999, 1e-8, 0.01, 1});
                   });
+  for (const bool momentum : {true, false})
+    add_flat<float>(
+        cases, times, "sgd_update", momentum ? 3 : 2, momentum ? 2 : 1,
+        [momentum](Cuda c, CaseMemory& m, float, int64_t count) {
+          const float* g = m.zeros<float>(count);
+          float *p = m.zeros<float>(count), *state = momentum ? m.zeros<float>(count) : nullptr;
+          sgd_update(c, p, g, state, count, 1e-3, 0.9, 0.01, false);
+        },
+        momentum ? "" : ", no momentum");
+  add_flat<float>(cases, times, "lion_update", 3, 2,
+                  [](Cuda c, CaseMemory& m, float, int64_t count) {
+                    const float* g = m.zeros<float>(count);
+                    float *p = m.zeros<float>(count), *state = m.zeros<float>(count);
+                    lion_update(c, p, g, state, count, 1e-3, 0.9, 0.99, 0.01);
+                  });
   add_flat<float>(cases, times, "gradients_square_sum", 1, 0,
                   [](Cuda c, CaseMemory& m, float, int64_t count) {
                     const Gradient<float> two[] = {{m.zeros<float>(count / 2), count / 2},

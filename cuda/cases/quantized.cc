@@ -94,6 +94,14 @@ void add_gemm_4bit(Cases& cases, int64_t times) {
 void add_quantized_cases(Cases& cases, int64_t times) {
   add_dequantize<float>(cases, times);
   add_dequantize<bf16>(cases, times);
+  const int64_t count = times << 17;
+  cases.push_back({"restore_factors", fmt::format("f32 [{}], blocks of 256", count),
+                   count + count / kNestedBlock * 4 + count * 4, [=](Cuda c, CaseMemory& m) {
+                     const uint8_t* codes = m.zeros<uint8_t>(count);
+                     const float* nested = m.zeros<float>(count / kNestedBlock);
+                     restore_factors(c, m.zeros<float>(count), codes, nested, count, kNestedBlock,
+                                     dynamic_map(true).data(), 0.5f);
+                   }});
   add_matvec_4bit<float>(cases, times);
   add_matvec_4bit<bf16>(cases, times);
   add_gemm_4bit(cases, times);

@@ -67,6 +67,7 @@ TEST_CASE("cuda dequantize_8bit and restore_factors equal the CPU's to the bit")
     });
   }
   check_figures("dequantize_8bit", {});
+  check_figures("restore_factors", {});
 }
 
 }  // namespace

@@ -7,7 +7,7 @@ namespace lk::test {
 namespace {
 
 TEST_CASE("cuda elementwise: sums, products, SwiGLU equal the CPU's") {
-  for (const int64_t n : {1, 31, 33, 1023, 4099}) {
+  for (const int64_t n : {1, 31, 33, 1023, 50257}) {
     compare_with_cpu("add", 1e-7, 8e-3, [n](auto isa, auto t, Operands& o) {
       auto* y = o.out(t, n);
       const auto* a = o.in(t, n);
@@ -38,7 +38,7 @@ TEST_CASE("cuda elementwise: sums, products, SwiGLU equal the CPU's") {
 
 TEST_CASE("cuda elementwise: a row repeated over rows") {
   for (const int64_t rows : {1, 9, 300})
-    for (const int64_t cols : {1, 31, 64, 300}) {
+    for (const int64_t cols : {1, 31, 33, 64, 300, 1023}) {
       compare_with_cpu("add_row", 1e-7, 8e-3, [=](auto isa, auto t, Operands& o) {
         auto* y = o.out(t, rows * cols);
         const auto* x = o.in(t, rows * cols);
@@ -60,8 +60,11 @@ TEST_CASE("cuda elementwise: a row repeated over rows") {
 
 TEST_CASE("cuda elementwise: figures") {
   check_figures("add_forward", {});
+  check_figures("mul_forward", {});
+  check_figures("scale_forward", {});
   // In bf16 a lane takes its eight values of the row in two accesses of half a sector each.
   check_figures("add_row_forward", {.sector_efficiency = 0.9});
+  check_figures("mul_row_forward", {.sector_efficiency = 0.9});
   check_figures("mul_column_forward", {});
   check_figures("swiglu_forward", {});
   check_figures("swiglu_backward", {});

@@ -53,7 +53,12 @@ TEST_CASE("cuda adamw: a hundred tensors at once") {
     }
     adamw_update(isa, tensors.data(), 100, step);
   });
+}
+
+TEST_CASE("cuda optimizers: figures") {
   check_figures("adamw_update", {});
+  check_figures("sgd_update", {});
+  check_figures("lion_update", {});
 }
 
 }  // namespace
