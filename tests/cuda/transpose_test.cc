@@ -6,7 +6,7 @@
 namespace lk::test {
 namespace {
 
-TEST_CASE("cuda transpose equals the CPU's to the bit") {
+TEST_CASE("cuda transpose equals the CPU's in f64 to the bit") {
   struct Case {
     int64_t count, rows, cols;
   };
@@ -21,12 +21,12 @@ TEST_CASE("cuda transpose equals the CPU's to the bit") {
                         {1, 50257, 8},
                         {1, 8, 50256},
                         {1, 33, 1024}})
-    compare_with_cpu("transpose", 0, 0, [&](auto isa, auto t, Operands& o) {
+    compare_with_f64("transpose", 0, 0, [&](auto isa, auto t, Operands& o) {
       auto* y = o.out(t, c.count * c.rows * c.cols);
       transpose(isa, y, o.in(t, c.count * c.rows * c.cols), c.count, c.rows, c.cols);
     });
   for (const int64_t from : {0, 1})
-    compare_with_cpu("not aligned", 0, 0, [from](auto isa, auto t, Operands& o) {
+    compare_with_f64("not aligned", 0, 0, [from](auto isa, auto t, Operands& o) {
       auto* y = o.in_out(t, 64 * 72 + 1) + 1 - from;
       transpose(isa, y, o.in(t, 64 * 72 + 1) + from, 1, 64, 72);
     });
