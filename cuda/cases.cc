@@ -27,11 +27,11 @@ void* CaseMemory::take(int64_t bytes) {
 }
 
 std::vector<KernelCase> kernel_cases(int64_t times) {
-  Cases cases;
-  for (const auto family :
-       {add_elementwise_cases, add_row_cases, add_norm_cases, add_attention_cases, add_loss_cases,
-        add_sparse_cases, add_optimizer_cases, add_quantized_cases})
-    family(cases, times);
+  std::vector<KernelCase> cases;
+  for (const auto add :
+       {add_elementwise_cases, add_rows_cases, add_sums_cases, add_norm_cases, add_softmax_cases,
+        add_attention_cases, add_sparse_cases, add_optimizers_cases, add_quantized_cases})
+    add(cases, times);
   return cases;
 }
 

@@ -26,22 +26,35 @@ constexpr int common_pack() {
   return least;
 }
 
-template <bool Packed, class F, class T, class... X>
-__global__ void __launch_bounds__(kEachThreads) each_kernel(F f, T* y, int64_t n, const X*... x) {
-  using A = acc_t<T>;
-  constexpr int N = Packed ? common_pack<T, X...>() : 1;
+// In a kernel of blocks of kEachThreads: f<N>(i) for a thread's packs of N elements from i on, of n
+// that the grid shares, and f<1>(i) for the last ones, which fill none.
+template <int N, class F>
+__device__ __forceinline__ void for_packs(int64_t n, F f) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * kEachThreads;
   const int64_t first = static_cast<int64_t>(blockIdx.x) * kEachThreads + threadIdx.x;
-  for (int64_t p = first; p < n / N; p += stride) {
-    const auto apply = [&](const Elements<X, N>&... e) {
-      Elements<T, N> result;
+  for (int64_t p = first; p < n / N; p += stride) f.template operator()<N>(p * N);
+  if constexpr (N > 1)
+    for (int64_t i = n / N * N + first; i < n; i += stride) f.template operator()<1>(i);
+}
+
+// The grid for it.
+inline unsigned grid_for_packs(int64_t n, int pack) {
+  return grid_for_threads(pack == 1 ? n : n / pack + 1);
+}
+
+// y[j] = f(e0[j], e1[j], ...)
+template <int N, class F, class T, class... X>
+__device__ __forceinline__ void store_each(F f, T* y, const Elements<X, N>&... e) {
+  Elements<T, N> result;
 #pragma unroll
-      for (int j = 0; j < N; ++j) result.at[j] = T(f(static_cast<A>(e.at[j])...));
-      store<N>(y + p * N, result);
-    };
-    apply(load<N>(x + p * N)...);
-  }
-  for (int64_t i = n / N * N + first; i < n; i += stride) y[i] = T(f(static_cast<A>(x[i])...));
+  for (int j = 0; j < N; ++j) result.at[j] = T(f(static_cast<acc_t<T>>(e.at[j])...));
+  store<N>(y, result);
+}
+
+template <bool Packed, class F, class T, class... X>
+__global__ void __launch_bounds__(kEachThreads) each_kernel(F f, T* y, int64_t n, const X*... x) {
+  for_packs<Packed ? common_pack<T, X...>() : 1>(
+      n, [&]<int N>(int64_t i) { store_each<N>(f, y + i, load<N>(x + i)...); });
 }
 
 // f is a callable struct with a __device__ operator(); y may be one of x.
@@ -49,9 +62,9 @@ template <class F, class T, class... X>
 void each(Cuda cuda, F f, T* y, int64_t n, const X*... x) {
   if (n == 0) return;
   const bool packed = aligned_16(y) && (aligned_16(x) && ...);
-  const int64_t pieces = packed ? n / common_pack<T, X...>() + 1 : n;
   launch(packed ? each_kernel<true, F, T, X...> : each_kernel<false, F, T, X...>,
-         grid_for_threads(pieces), kEachThreads, 0, cuda.stream, f, y, n, x...);
+         grid_for_packs(n, packed ? common_pack<T, X...>() : 1), kEachThreads, 0, cuda.stream, f, y,
+         n, x...);
 }
 
 }  // namespace lk

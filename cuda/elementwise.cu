@@ -42,26 +42,18 @@ template <int N, class T>
 __global__ void __launch_bounds__(kEachThreads)
     swiglu_backward_kernel(T* dgate, T* dup, const T* dy, const T* gate, const T* up, int64_t n) {
   using A = acc_t<T>;
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * kEachThreads;
-  const int64_t first = static_cast<int64_t>(blockIdx.x) * kEachThreads + threadIdx.x;
-  for (int64_t p = first; p < n / N; p += stride) {
-    const Elements<T, N> d = load<N>(dy + p * N), g = load<N>(gate + p * N),
-                         u = load<N>(up + p * N);
-    Elements<T, N> to_gate, to_up;
+  for_packs<N>(n, [&]<int K>(int64_t i) {
+    const Elements<T, K> d = load<K>(dy + i), g = load<K>(gate + i), u = load<K>(up + i);
+    Elements<T, K> to_gate, to_up;
 #pragma unroll
-    for (int j = 0; j < N; ++j) {
+    for (int j = 0; j < K; ++j) {
       const A dj = static_cast<A>(d.at[j]), gj = static_cast<A>(g.at[j]);
       to_gate.at[j] = T(SwigluToGate{}(dj, gj, static_cast<A>(u.at[j])));
       to_up.at[j] = T(SwigluToUp{}(dj, gj));
     }
-    store<N>(dgate + p * N, to_gate);
-    store<N>(dup + p * N, to_up);
-  }
-  for (int64_t i = n / N * N + first; i < n; i += stride) {
-    const A d = static_cast<A>(dy[i]), g = static_cast<A>(gate[i]);
-    dgate[i] = T(SwigluToGate{}(d, g, static_cast<A>(up[i])));
-    dup[i] = T(SwigluToUp{}(d, g));
-  }
+    store<K>(dgate + i, to_gate);
+    store<K>(dup + i, to_up);
+  });
 }
 
 // y[i, j] = f(x[i, j], row[j]). A lane keeps its columns' row values over the rows of its block.
@@ -159,9 +151,9 @@ void swiglu_backward(Isa cuda, T* dgate, T* dup, const T* dy, const T* gate, con
     constexpr int N = kPackSize<T>;
     const bool packed = aligned_16(dgate) && aligned_16(dup) && aligned_16(dy) &&
                         aligned_16(gate) && aligned_16(up);
-    const int64_t pieces = packed ? n / N + 1 : n;
     launch(packed ? swiglu_backward_kernel<N, T> : swiglu_backward_kernel<1, T>,
-           grid_for_threads(pieces), kEachThreads, 0, cuda.stream, dgate, dup, dy, gate, up, n);
+           grid_for_packs(n, packed ? N : 1), kEachThreads, 0, cuda.stream, dgate, dup, dy, gate,
+           up, n);
   }
 }
 

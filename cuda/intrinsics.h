@@ -28,15 +28,19 @@ using Pack = Elements<T, kPackSize<T>>;
 #if defined(__CUDACC__)
 using Bytes16 = uint4;
 using Bytes8 = uint2;
+using Bytes4 = uint32_t;
 using Access16 = Bytes16;
 using Access8 = Bytes8;
+using Access4 = Bytes4;
 #else
 // A vector type, and volatile: compilers would split the access. Aligned to 8: an address that is
 // wrong for a GPU is the checker's to report, not this CPU's.
 typedef uint32_t Bytes16 __attribute__((vector_size(16), may_alias, aligned(8)));
 typedef uint64_t Bytes8 __attribute__((may_alias));
+typedef uint32_t Bytes4 __attribute__((may_alias));
 using Access16 = volatile Bytes16;
 using Access8 = volatile Bytes8;
+using Access4 = volatile Bytes4;
 #endif
 
 template <class T>
@@ -49,8 +53,8 @@ __device__ __forceinline__ void store128(T* p, const Pack<T>& value) {
   *reinterpret_cast<Access16*>(p) = __builtin_bit_cast(Bytes16, value);
 }
 
-// N elements in accesses of 16 bytes where they fill them, in one of 8 where they fill that, one by
-// one else.
+// N elements in accesses of 16 bytes where they fill them, in one of 8 or 4 where they fill that,
+// one by one else.
 template <int N, class T>
 __device__ __forceinline__ Elements<T, N> load(const T* p) {
   Elements<T, N> e;
@@ -63,6 +67,9 @@ __device__ __forceinline__ Elements<T, N> load(const T* p) {
     }
   } else if constexpr (N > 1 && N * sizeof(T) == 8) {
     const Bytes8 raw = *reinterpret_cast<const Access8*>(p);
+    e = __builtin_bit_cast(Elements<T, N>, raw);
+  } else if constexpr (N > 1 && N * sizeof(T) == 4) {
+    const Bytes4 raw = *reinterpret_cast<const Access4*>(p);
     e = __builtin_bit_cast(Elements<T, N>, raw);
   } else {
 #pragma unroll
@@ -82,6 +89,8 @@ __device__ __forceinline__ void store(T* p, const Elements<T, N>& e) {
     }
   } else if constexpr (N > 1 && N * sizeof(T) == 8) {
     *reinterpret_cast<Access8*>(p) = __builtin_bit_cast(Bytes8, e);
+  } else if constexpr (N > 1 && N * sizeof(T) == 4) {
+    *reinterpret_cast<Access4*>(p) = __builtin_bit_cast(Bytes4, e);
   } else {
 #pragma unroll
     for (int i = 0; i < N; ++i) p[i] = e.at[i];

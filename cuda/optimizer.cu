@@ -46,30 +46,24 @@ __global__ void __launch_bounds__(kEachThreads)
 
 // One parameter, its gradient, and a state m that may be missing.
 template <int N, class F>
-__device__ __forceinline__ void update_elements(const F& f, float* p, const float* g, float* m,
-                                                int64_t i) {
-  Elements<float, N> value = load<N>(p + i), state{};
-  if (m) state = load<N>(m + i);
-  const Elements<float, N> gradient = load<N>(g + i);
-#pragma unroll
-  for (int j = 0; j < N; ++j) f(value.at[j], gradient.at[j], state.at[j]);
-  store<N>(p + i, value);
-  if (m) store<N>(m + i, state);
-}
-template <int N, class F>
 __global__ void __launch_bounds__(kEachThreads)
     update_kernel(F f, float* p, const float* g, float* m, int64_t n) {
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * kEachThreads;
-  const int64_t first = static_cast<int64_t>(blockIdx.x) * kEachThreads + threadIdx.x;
-  for (int64_t pack = first; pack < n / N; pack += stride) update_elements<N>(f, p, g, m, pack * N);
-  for (int64_t i = n / N * N + first; i < n; i += stride) update_elements<1>(f, p, g, m, i);
+  for_packs<N>(n, [&]<int K>(int64_t i) {
+    Elements<float, K> value = load<K>(p + i), state{};
+    if (m) state = load<K>(m + i);
+    const Elements<float, K> gradient = load<K>(g + i);
+#pragma unroll
+    for (int j = 0; j < K; ++j) f(value.at[j], gradient.at[j], state.at[j]);
+    store<K>(p + i, value);
+    if (m) store<K>(m + i, state);
+  });
 }
 template <class F>
 void update(Cuda cuda, F f, float* p, const float* g, float* m, int64_t n) {
   if (n == 0) return;
   const bool packed = aligned_16(p) && aligned_16(g) && aligned_16(m);
-  launch(packed ? update_kernel<4, F> : update_kernel<1, F>,
-         grid_for_threads(packed ? n / 4 + 1 : n), kEachThreads, 0, cuda.stream, f, p, g, m, n);
+  launch(packed ? update_kernel<4, F> : update_kernel<1, F>, grid_for_packs(n, packed ? 4 : 1),
+         kEachThreads, 0, cuda.stream, f, p, g, m, n);
 }
 
 struct Sgd {

@@ -1,5 +1,5 @@
-// A warp takes a block of states: restored, used and encoded again in registers. Each operand is
-// read and written once.
+// A warp takes a block of states, eight elements a lane: restored, used and encoded again in
+// registers. Each operand is read and written once.
 #include "engine/kernels/optimizer_8bit.h"
 
 #include <cmath>
@@ -10,8 +10,7 @@
 namespace lk {
 namespace {
 
-constexpr int kWarps = kEachThreads / kWarp;
-constexpr int kOwn = static_cast<int>(kStateBlock) / kWarp;  // states of a lane
+static_assert(kStateBlock % (4 * kWarp) == 0);
 
 std::map<const StepTable*, void*>* g_tables = nullptr;  // never destroyed: the device may go first
 // A table on the device, copied there once.
@@ -26,67 +25,46 @@ const StepTable* on_device(const StepTable* table) {
 }
 State8 on_device(const State8& s) { return {s.codes, s.absmax, on_device(s.table)}; }
 
-// N codes, 4 in one access.
+// The block of states that a lane's warp has: packs of N elements, the lanes' side by side. What
+// lies behind the end counts as 0 and is not written.
 template <int N>
-__device__ __forceinline__ Elements<uint8_t, N> load_codes(const uint8_t* codes) {
-  if constexpr (N == 4)
-    return __builtin_bit_cast(Elements<uint8_t, 4>, *reinterpret_cast<const uint32_t*>(codes));
-  else
-    return {{codes[0]}};
-}
-template <int N>
-__device__ __forceinline__ void store_codes(uint8_t* codes, const Elements<uint8_t, N>& e) {
-  if constexpr (N == 4)
-    *reinterpret_cast<uint32_t*>(codes) = __builtin_bit_cast(uint32_t, e);
-  else
-    codes[0] = e.at[0];
-}
-
-// The states of a lane, in packs of N; f(k, i) for those of block b that are there, k the place in
-// the lane's registers, i the element.
-template <int N, class F>
-__device__ __forceinline__ void each_pack(int64_t b, int64_t n, F f) {
-  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+struct Part {
+  static constexpr int kPacks = static_cast<int>(kStateBlock) / kWarp / N;
+  int64_t block, n;
+  // f(k, i): the pack k in registers begins at the element i.
+  template <class F>
+  __device__ __forceinline__ void each_pack(F f) const {
+    const int64_t first = block * kStateBlock + static_cast<int64_t>(threadIdx.x) % kWarp * N;
 #pragma unroll
-  for (int k = 0; k < kOwn; k += N) {
-    const int64_t i = b * kStateBlock + int64_t{k} * kWarp + lane * N;
-    if (i < n) f(k, i);
+    for (int k = 0; k < kPacks; ++k)
+      if (const int64_t i = first + k * kWarp * N; i < n) f(k, i);
   }
-}
+};
 
+// x: the elements' states, which are encoded. All lanes of the warp call.
 template <int N>
-__device__ __forceinline__ void restore(float (&x)[kOwn], const State8& s, int64_t b, int64_t n) {
-  const float absmax = s.absmax[b];
-  each_pack<N>(b, n, [&](int k, int64_t i) {
-    const Elements<uint8_t, N> codes = load_codes<N>(s.codes + i);
-#pragma unroll
-    for (int j = 0; j < N; ++j) x[k + j] = s.table->values[codes.at[j]] * absmax;
-  });
-}
-
-// What is not there is 0.
-template <int N>
-__device__ __forceinline__ void encode(const State8& s, int64_t b, int64_t n,
-                                       const float (&x)[kOwn]) {
+__device__ __forceinline__ void encode(const State8& s, const Part<N>& part,
+                                       const Elements<float, N> (&x)[Part<N>::kPacks]) {
   float most = 0;
+  part.each_pack([&](int k, int64_t) {
 #pragma unroll
-  for (int k = 0; k < kOwn; ++k)
-    if (x[k] == x[k]) most = Maximum{}(fabsf(x[k]), most);
+    for (int j = 0; j < N; ++j)
+      if (const float size = fabsf(x[k].at[j]); size > most) most = size;  // a NaN is not
+  });
   most = warp_reduce(most, Maximum{});
-  __syncwarp();  // all have read the old one
-  if (threadIdx.x % kWarp == 0) s.absmax[b] = most;
-  const float scale = most == 0 ? 0.0f : 1.0f / most;
-  each_pack<N>(b, n, [&](int k, int64_t i) {
-    Elements<uint8_t, N> codes{};
-    if (most != 0) {
+  if (threadIdx.x % kWarp == 0) s.absmax[part.block] = most;
+  const float inverse = 1.0f / most;
+  part.each_pack([&](int k, int64_t i) {
+    Elements<uint8_t, N> codes;
 #pragma unroll
-      for (int j = 0; j < N; ++j) {
-        const float v = x[k + j] * scale, low = v > -1.0f ? v : -1.0f,
-                    inside = low < 1.0f ? low : 1.0f;
-        codes.at[j] = s.table->code[static_cast<int32_t>((inside + 1.0f) * 0.5f * 65535.0f + 0.5f)];
-      }
+    for (int j = 0; j < N; ++j) {
+      const float v = x[k].at[j] * inverse, low = v > -1.0f ? v : -1.0f,
+                  inside = low < 1.0f ? low : 1.0f;
+      codes.at[j] =
+          most == 0 ? uint8_t{0}
+                    : s.table->code[static_cast<int32_t>((inside + 1.0f) * 0.5f * 65535.0f + 0.5f)];
     }
-    store_codes<N>(s.codes + i, codes);
+    store<N>(s.codes + i, codes);
   });
 }
 
@@ -96,78 +74,94 @@ struct Adamw8 {
   float b1, c1, b2, c2, eps, decay, rate, root;
 };
 
-// f(b) for the blocks of states of this warp.
-template <class F>
-__device__ __forceinline__ void each_block(int64_t n, F f) {
-  const int64_t blocks = (n + kStateBlock - 1) / kStateBlock;
-  for (int64_t b = int64_t{blockIdx.x} * kWarps + threadIdx.x / kWarp; b < blocks;
-       b += int64_t{gridDim.x} * kWarps)
-    f(b);
+template <int N>
+__device__ __forceinline__ void adamw_block(float* p, const float* g, const State8& m,
+                                            const State8& v, const Part<N>& part, const Adamw8& s) {
+  Elements<float, N> first[Part<N>::kPacks], second[Part<N>::kPacks];
+  const float m_scale = m.absmax[part.block], v_scale = v.absmax[part.block];
+  part.each_pack([&](int k, int64_t i) {
+    const Elements<uint8_t, N> m_codes = load<N>(m.codes + i), v_codes = load<N>(v.codes + i);
+    const Elements<float, N> gradient = load<N>(g + i);
+    Elements<float, N> value = load<N>(p + i);
+#pragma unroll
+    for (int j = 0; j < N; ++j) {
+      const float x = gradient.at[j];
+      float mi = 0, vi = 0;
+      if (finite(x)) {
+        mi = fmaf(x, s.c1, m.table->values[m_codes.at[j]] * m_scale * s.b1);
+        vi = fmaf(s.c2 * x, x, v.table->values[v_codes.at[j]] * v_scale * s.b2);
+        value.at[j] = value.at[j] * s.decay + s.rate * mi / (sqrtf(vi) / s.root + s.eps);
+      }
+      first[k].at[j] = mi;
+      second[k].at[j] = vi;
+    }
+    store<N>(p + i, value);
+  });
+  __syncwarp();  // all have read absmax
+  encode(m, part, first);
+  encode(v, part, second);
 }
 
+struct Lion8 {
+  float b1, c1, b2, c2, rate, decay;
+};
+
 template <int N>
+__device__ __forceinline__ void lion_block(float* p, const float* g, const State8& m,
+                                           const Part<N>& part, const Lion8& s) {
+  Elements<float, N> first[Part<N>::kPacks];
+  const float scale = m.absmax[part.block];
+  part.each_pack([&](int k, int64_t i) {
+    const Elements<uint8_t, N> codes = load<N>(m.codes + i);
+    const Elements<float, N> gradient = load<N>(g + i);
+    Elements<float, N> value = load<N>(p + i);
+#pragma unroll
+    for (int j = 0; j < N; ++j) {
+      const float x = gradient.at[j];
+      float mi = 0;
+      if (finite(x)) {
+        const float old = m.table->values[codes.at[j]] * scale, u = old * s.b1 + x * s.c1;
+        value.at[j] = value.at[j] * s.decay - s.rate * (u > 0.0f ? 1.0f : u < 0.0f ? -1.0f : 0.0f);
+        mi = fmaf(x, s.c2, old * s.b2);
+      }
+      first[k].at[j] = mi;
+    }
+    store<N>(p + i, value);
+  });
+  __syncwarp();  // all have read absmax
+  encode(m, part, first);
+}
+
+// f(part) for the blocks of a warp; where packed, the elements of all but a short last one go by
+// four.
+template <bool Packed, class F>
+__device__ __forceinline__ void each_block(int64_t n, F f) {
+  constexpr int kWarps = kEachThreads / kWarp;
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * kWarps;
+  for (int64_t b = static_cast<int64_t>(blockIdx.x) * kWarps + threadIdx.x / kWarp;
+       b * kStateBlock < n; b += stride) {
+    if (Packed && (b + 1) * kStateBlock <= n)
+      f(Part<4>{b, n});
+    else
+      f(Part<1>{b, n});
+  }
+}
+
+template <bool Packed>
 __global__ void __launch_bounds__(kEachThreads)
     adamw8bit_kernel(float* p, const float* g, State8 m, State8 v, int64_t n, Adamw8 s) {
-  each_block(n, [&](int64_t b) {
-    float mi[kOwn] = {}, vi[kOwn] = {};
-    restore<N>(mi, m, b, n);
-    restore<N>(vi, v, b, n);
-    each_pack<N>(b, n, [&](int k, int64_t i) {
-      const Elements<float, N> x = load<N>(g + i);
-      Elements<float, N> value = load<N>(p + i);
-#pragma unroll
-      for (int j = 0; j < N; ++j) {
-        float &first = mi[k + j], &second = vi[k + j];
-        if (!finite(x.at[j])) {
-          first = second = 0;
-          continue;
-        }
-        first = fmaf(x.at[j], s.c1, first * s.b1);
-        second = fmaf(s.c2 * x.at[j], x.at[j], second * s.b2);
-        value.at[j] = value.at[j] * s.decay + s.rate * first / (sqrtf(second) / s.root + s.eps);
-      }
-      store<N>(p + i, value);
-    });
-    encode<N>(m, b, n, mi);
-    encode<N>(v, b, n, vi);
-  });
+  each_block<Packed>(n, [&](const auto& part) { adamw_block(p, g, m, v, part, s); });
 }
-
-template <int N>
+template <bool Packed>
 __global__ void __launch_bounds__(kEachThreads)
-    lion8bit_kernel(float* p, const float* g, State8 m, int64_t n, float b1, float c1, float b2,
-                    float c2, float rate, float decay) {
-  each_block(n, [&](int64_t b) {
-    float mi[kOwn] = {};
-    restore<N>(mi, m, b, n);
-    each_pack<N>(b, n, [&](int k, int64_t i) {
-      const Elements<float, N> x = load<N>(g + i);
-      Elements<float, N> value = load<N>(p + i);
-#pragma unroll
-      for (int j = 0; j < N; ++j) {
-        float& state = mi[k + j];
-        if (!finite(x.at[j])) {
-          state = 0;
-          continue;
-        }
-        const float u = state * b1 + x.at[j] * c1;
-        value.at[j] = value.at[j] * decay - rate * (u > 0.0f ? 1.0f : u < 0.0f ? -1.0f : 0.0f);
-        state = fmaf(x.at[j], c2, state * b2);
-      }
-      store<N>(p + i, value);
-    });
-    encode<N>(m, b, n, mi);
-  });
+    lion8bit_kernel(float* p, const float* g, State8 m, int64_t n, Lion8 s) {
+  each_block<Packed>(n, [&](const auto& part) { lion_block(p, g, m, part, s); });
 }
 
-// Packs of 4 where all lie so that each is one access, and none is cut by the end.
-bool whole_packs(const float* p, const float* g, const uint8_t* codes, int64_t n) {
-  return n % 4 == 0 && aligned_16(p) && aligned_16(g) &&
-         reinterpret_cast<uintptr_t>(codes) % 4 == 0;
+unsigned grid_for_blocks(int64_t n) {
+  return grid_for_threads((n + kStateBlock - 1) / kStateBlock * kWarp);
 }
-unsigned grid_for_states(int64_t n) {
-  return grid_for((n + kEachThreads * kOwn - 1) / (kEachThreads * kOwn));
-}
+bool aligned_4(const void* p) { return reinterpret_cast<uintptr_t>(p) % 4 == 0; }
 
 }  // namespace
 
@@ -184,20 +178,21 @@ void adamw8bit_update(Isa cuda, float* p, const float* g, State8 m, State8 v, in
                          static_cast<float>(1 - s.lr * s.weight_decay),
                          static_cast<float>(-s.lr / (1 - std::pow(s.beta1, t))),
                          static_cast<float>(std::sqrt(1 - std::pow(s.beta2, t)))};
-  const bool packed = whole_packs(p, g, m.codes, n) && whole_packs(p, g, v.codes, n);
-  launch(packed ? adamw8bit_kernel<4> : adamw8bit_kernel<1>, grid_for_states(n), kEachThreads, 0,
-         cuda.stream, p, g, on_device(m), on_device(v), n, constants);
+  const bool packed = aligned_16(p) && aligned_16(g) && aligned_4(m.codes) && aligned_4(v.codes);
+  launch(packed ? adamw8bit_kernel<true> : adamw8bit_kernel<false>, grid_for_blocks(n),
+         kEachThreads, 0, cuda.stream, p, g, on_device(m), on_device(v), n, constants);
 }
 
 template <class Isa>
 void lion8bit_update(Isa cuda, float* p, const float* g, State8 m, int64_t n, double lr,
                      double beta1, double beta2, double weight_decay) {
   if (n == 0) return;
-  launch(whole_packs(p, g, m.codes, n) ? lion8bit_kernel<4> : lion8bit_kernel<1>,
-         grid_for_states(n), kEachThreads, 0, cuda.stream, p, g, on_device(m), n,
-         static_cast<float>(beta1), static_cast<float>(1 - beta1), static_cast<float>(beta2),
-         static_cast<float>(1 - beta2), static_cast<float>(lr),
-         static_cast<float>(1 - lr * weight_decay));
+  const Lion8 constants{static_cast<float>(beta1), static_cast<float>(1 - beta1),
+                        static_cast<float>(beta2), static_cast<float>(1 - beta2),
+                        static_cast<float>(lr),    static_cast<float>(1 - lr * weight_decay)};
+  const bool packed = aligned_16(p) && aligned_16(g) && aligned_4(m.codes);
+  launch(packed ? lion8bit_kernel<true> : lion8bit_kernel<false>, grid_for_blocks(n), kEachThreads,
+         0, cuda.stream, p, g, on_device(m), n, constants);
 }
 
 template void adamw8bit_update(Cuda, float*, const float*, State8, State8, int64_t,

@@ -2,7 +2,9 @@
 // is as accurate as LAPACK's. gesvdp moves singular values that are near 0, and gesvdj iterates to
 // a tolerance. The library reads columns first and takes no more columns than rows: a wide matrix
 // is handed over as its transpose, which is how it lies in memory, and u and vt change places; a
-// tall one is transposed before and after.
+// tall one is transposed before and after. One matrix at a time: those of layers fill a device by
+// themselves, and the library's batches are for other ones (gesvdjBatched: up to 32 x 32;
+// gesvdaStridedBatched: tall ones, whose small singular values it does not resolve).
 #include "engine/svd.h"
 
 #include <cmath>

@@ -1,104 +1,106 @@
-// Attention and what goes before it.
 #include "engine/kernels/attention.h"
 
 #include "cuda/cases/families.h"
-#include "engine/kernels/rotary.h"
 
 namespace lk {
 namespace {
 
-// 128 tokens of one document.
-struct Attention {
-  int64_t heads, kv_heads, d;
-  const char* note = "";
-  bool causal = true;
-  int64_t window = 0;
+constexpr int64_t kTile = 64;  // queries, and keys, that a block has at a time
+
+// One causal document.
+struct Causal {
+  int64_t tokens, heads, d, kv_heads = heads, window = 0;
   float dropout = 0;
-  bool biased = false;
+  bool bias = false;
+
+  int64_t tiles() const { return tokens / kTile; }
+  // Tiles of keys that the queries of tile t see.
+  int64_t seen(int64_t t) const {
+    const int64_t oldest = window > 0 ? t * kTile - window + 1 : 0;
+    return t + 1 - (oldest > 0 ? oldest / kTile : 0);
+  }
+  int64_t pairs() const {
+    int64_t sum = 0;
+    for (int64_t t = 0; t < tiles(); ++t) sum += seen(t);
+    return sum;
+  }
+  int64_t rows() const { return tokens * heads; }
+  int64_t distances() const { return 2 * tokens - 1; }
+  // Of the bias, each block of queries reads what the keys that it sees are away.
+  int64_t bias_bytes() const {
+    return bias ? heads * (pairs() * kTile + tiles() * (kTile - 1)) * 4 : 0;
+  }
+  // Each block of queries reads the keys that it sees. size: of an element.
+  int64_t forward_bytes(int64_t size) const {
+    return rows() * (2 * d * size + 4) + heads * pairs() * 2 * kTile * d * size + bias_bytes();
+  }
+  // dout and out for delta; q, dout, dq, lse, delta and the keys that each block sees for dq; k, v,
+  // dk, dv and of the queries that each block is seen by q, dout, lse and delta. The bias twice;
+  // its gradient is summed in each tile's diagonals, then over the tiles.
+  int64_t backward_bytes(int64_t size) const {
+    const int64_t sums =
+        bias ? heads * 4 * (pairs() * (2 * kTile - 1) * 2 + (tiles() + 1) * distances()) : 0;
+    return rows() * ((2 + 3) * d * size + 3 * 4) + tokens * kv_heads * 4 * d * size +
+           heads * pairs() * kTile * (4 * d * size + 2 * 4) + 2 * bias_bytes() + sums;
+  }
 };
 
-template <class T>
-void add_attention(Cases& cases, const Attention& a) {
-  constexpr int64_t tokens = 128;
-  static constexpr int32_t offsets[] = {0, tokens};
-  const int64_t n = tokens * a.heads * a.d, kv = tokens * a.kv_heads * a.d,
-                statistics = tokens * a.heads;
-  const std::string name =
-      fmt::format("{} [{}, {}, {}]{}", name_of(dtype_of<T>), tokens, a.heads, a.d, a.note);
-  const AttentionShape shape{offsets, offsets,  1,        a.heads,   a.kv_heads, a.d,
-                             0.125,   a.causal, a.window, a.dropout, 1,          2};
-  // Of a head's two blocks of 64 queries the first sees half of the keys where the mask is causal:
-  // both together read three halves of K and V; and a block of keys as much of the queries.
-  const int64_t halves = a.causal ? 3 : 4;
-  const auto bias = [=](CaseMemory& m, bool gradient) {
-    constexpr int64_t count = 2 * tokens - 1;
-    static constexpr int32_t origin[] = {tokens - 1};
-    AttentionBias<float> out;
-    if (!a.biased) return out;
-    out.values = m.zeros<float>(a.heads * count);
-    if (gradient) out.gradient = m.zeros<float>(a.heads * count);
-    out.count = count;
-    out.origin = origin;
-    return out;
-  };
-  cases.push_back({"attention_forward", name, (2 * n + halves * n) * size<T> + statistics * 4,
-                   [=](Cuda c, CaseMemory& m) {
-                     const T *q = m.zeros<T>(n), *k = m.zeros<T>(kv), *v = m.zeros<T>(kv);
-                     T* out = m.zeros<T>(n);
-                     attention_forward(c, out, m.zeros<float>(statistics), q, k, v, shape,
-                                       bias(m, false));
-                   }});
-  // dout and out for delta; q, dout, dq and those of k, v for dq; k, v, dk, dv and those of q, dout
-  // for dk and dv; lse and delta in both, delta written once.
-  cases.push_back({"attention_backward", name,
-                   (5 * n + 4 * kv + 2 * halves * n) * size<T> + statistics * 4 * (3 + halves),
-                   [=](Cuda c, CaseMemory& m) {
-                     const T *q = m.zeros<T>(n), *k = m.zeros<T>(kv), *v = m.zeros<T>(kv);
-                     const T *out = m.zeros<T>(n), *dout = m.zeros<T>(n);
-                     T *dq = m.zeros<T>(n), *dk = m.zeros<T>(kv), *dv = m.zeros<T>(kv);
-                     const float* lse = m.zeros<float>(statistics);
-                     attention_backward(c, dq, dk, dv, dout, out, lse, q, k, v, shape,
-                                        bias(m, true));
-                   }});
+// Calls f(shape, bias) with what the case asks for.
+template <class F>
+void with_shape(const Causal& c, CaseMemory& m, bool gradient, F f) {
+  const int32_t offsets[] = {0, static_cast<int32_t>(c.tokens)},
+                origin[] = {static_cast<int32_t>(c.tokens - 1)};
+  const AttentionShape shape{offsets, offsets, 1,        c.heads,   c.kv_heads, c.d,
+                             0.125,   true,    c.window, c.dropout, 0,          0};
+  AttentionBias<float> bias;
+  if (c.bias) {
+    bias = {m.zeros<float>(c.heads * c.distances()), nullptr, c.distances(), origin};
+    if (gradient) bias.gradient = m.zeros<float>(c.heads * c.distances());
+  }
+  f(shape, bias);
 }
 
 template <class T>
-void add_rotary(Cases& cases, int64_t times) {
-  const std::string dtype{name_of(dtype_of<T>)};
-  constexpr int64_t heads = 32, head_dim = 128;
-  const int64_t positions = 128 * times;
-  cases.push_back({"rotary_forward", fmt::format("{} [{}, 32, 128]", dtype, positions),
-                   positions * head_dim * (2 * heads * size<T> + 4), [=](Cuda c, CaseMemory& m) {
-                     const T* x = m.zeros<T>(positions * heads * head_dim);
-                     T* y = m.zeros<T>(positions * heads * head_dim);
-                     const float *cos = m.zeros<float>(positions * head_dim / 2),
-                                 *sin = m.zeros<float>(positions * head_dim / 2);
-                     rotary_forward(c, y, x, cos, sin, positions, heads, head_dim, false);
+void add_causal(Cases& cases, const Causal& a, const char* note = "") {
+  const std::string name =
+      fmt::format("{} [{}, {}, {}]{}", name_of(dtype_of<T>), a.tokens, a.heads, a.d, note);
+  const int64_t n = a.rows() * a.d, nk = a.tokens * a.kv_heads * a.d;
+  cases.push_back({"attention_forward", name, a.forward_bytes(size<T>), [=](Cuda c, CaseMemory& m) {
+                     const T *q = m.zeros<T>(n), *k = m.zeros<T>(nk), *v = m.zeros<T>(nk);
+                     T* out = m.zeros<T>(n);
+                     float* lse = m.zeros<float>(a.rows());
+                     with_shape(a, m, false, [&](const auto& shape, const auto& bias) {
+                       attention_forward(c, out, lse, q, k, v, shape, bias);
+                     });
                    }});
+  cases.push_back(
+      {"attention_backward", name, a.backward_bytes(size<T>), [=](Cuda c, CaseMemory& m) {
+         const T *q = m.zeros<T>(n), *k = m.zeros<T>(nk), *v = m.zeros<T>(nk);
+         const T *out = m.zeros<T>(n), *dout = m.zeros<T>(n);
+         T *dq = m.zeros<T>(n), *dk = m.zeros<T>(nk), *dv = m.zeros<T>(nk);
+         const float* lse = m.zeros<float>(a.rows());
+         with_shape(a, m, true, [&](const auto& shape, const auto& bias) {
+           attention_backward(c, dq, dk, dv, dout, out, lse, q, k, v, shape, bias);
+         });
+       }});
 }
 
 }  // namespace
 
 void add_attention_cases(Cases& cases, int64_t times) {
-  add_rotary<float>(cases, times);
-  add_rotary<bf16>(cases, times);
-  cases.push_back({"rotary_table", fmt::format("f32 [{}, 64]", 1024 * times),
-                   1024 * times * (4 + 64 * 8) + 64 * 4, [=](Cuda c, CaseMemory& m) {
-                     const int64_t rows = 1024 * times, half = 64;
-                     float *cos = m.zeros<float>(rows * half), *sin = m.zeros<float>(rows * half);
-                     const int32_t* at = m.ints(rows, [](int64_t i) { return i; });
-                     rotary_table(c, cos, sin, at, m.zeros<float>(half), rows, half, 1.0f);
-                   }});
   const int64_t heads = 4 * times;
-  add_attention<bf16>(cases, {heads, heads, 64});
-  add_attention<bf16>(cases, {heads, heads, 128});
-  add_attention<bf16>(cases, {times, times, 256});
-  add_attention<float>(cases, {heads, heads, 64});
-  add_attention<bf16>(cases, {heads, heads, 64, ", not causal", false});
-  add_attention<bf16>(cases, {heads, times, 64, ", 4 heads to a key"});
-  add_attention<bf16>(cases, {heads, heads, 64, ", window of 64", true, 64});
-  add_attention<bf16>(cases, {heads, heads, 64, ", dropout", true, 0, 0.1f});
-  add_attention<bf16>(cases, {heads, heads, 64, ", bias", true, 0, 0, true});
+  add_causal<bf16>(cases, {.tokens = 128, .heads = heads, .d = 64});
+  add_causal<bf16>(cases, {.tokens = 128, .heads = 2 * times, .d = 128});
+  add_causal<bf16>(cases, {.tokens = 128, .heads = times, .d = 256});
+  add_causal<float>(cases, {.tokens = 128, .heads = heads, .d = 64});
+  add_causal<float>(cases, {.tokens = 128, .heads = 2 * times, .d = 128});
+  add_causal<bf16>(cases, {.tokens = 128, .heads = heads, .d = 64, .kv_heads = times},
+                   ", four heads to a key's");
+  add_causal<bf16>(cases, {.tokens = 256, .heads = 2 * times, .d = 64, .window = 64},
+                   ", window of 64");
+  add_causal<bf16>(cases, {.tokens = 128, .heads = heads, .d = 64, .dropout = 0.1f}, ", dropout");
+  add_causal<bf16>(cases, {.tokens = 128, .heads = heads, .d = 64, .bias = true}, ", bias");
+  add_causal<float>(cases, {.tokens = 128, .heads = heads, .d = 64, .bias = true}, ", bias");
 }
 
 }  // namespace lk

@@ -1,13 +1,12 @@
-// Norms of rows of 768 and of 4096.
 #include "engine/kernels/norm.h"
-
 #include "cuda/cases/families.h"
+#include "engine/kernels/rotary.h"
 
 namespace lk {
 namespace {
 
 template <class T>
-void add_of(Cases& cases, int64_t times) {
+void add_norms(Cases& cases, int64_t times) {
   const std::string dtype{name_of(dtype_of<T>)};
   for (const int64_t width : {768, 4096}) {
     const int64_t count = (width == 4096 ? 512 : 1024) * times;
@@ -63,13 +62,30 @@ void add_of(Cases& cases, int64_t times) {
                                          count, width);
                      }});
   }
+  constexpr int64_t heads = 32, head_dim = 128;
+  const int64_t positions = 128 * times;
+  cases.push_back({"rotary_forward", fmt::format("{} [{}, 32, 128]", dtype, positions),
+                   positions * head_dim * (2 * heads * size<T> + 4), [=](Cuda c, CaseMemory& m) {
+                     const T* x = m.zeros<T>(positions * heads * head_dim);
+                     T* y = m.zeros<T>(positions * heads * head_dim);
+                     const float *cos = m.zeros<float>(positions * head_dim / 2),
+                                 *sin = m.zeros<float>(positions * head_dim / 2);
+                     rotary_forward(c, y, x, cos, sin, positions, heads, head_dim, false);
+                   }});
 }
 
 }  // namespace
 
 void add_norm_cases(Cases& cases, int64_t times) {
-  add_of<float>(cases, times);
-  add_of<bf16>(cases, times);
+  add_norms<float>(cases, times);
+  add_norms<bf16>(cases, times);
+  cases.push_back({"rotary_table", fmt::format("f32 [{}, 64]", 1024 * times),
+                   1024 * times * (4 + 64 * 8) + 64 * 4, [=](Cuda c, CaseMemory& m) {
+                     const int64_t rows = 1024 * times, half = 64;
+                     float *cos = m.zeros<float>(rows * half), *sin = m.zeros<float>(rows * half);
+                     const int32_t* at = m.ints(rows, [](int64_t i) { return i; });
+                     rotary_table(c, cos, sin, at, m.zeros<float>(half), rows, half, 1.0f);
+                   }});
 }
 
 }  // namespace lk

@@ -1,16 +1,12 @@
-// Updates of parameters.
 #include "cuda/cases/families.h"
 #include "engine/kernels/adafactor.h"
 #include "engine/kernels/gradients.h"
-#include "engine/kernels/optimizer.h"
 #include "engine/kernels/optimizer_8bit.h"
 
 namespace lk {
-void add_optimizer_cases(Cases& cases, int64_t times) {
-  constexpr int64_t cols = 512;
-  const int64_t rows = 256 * times, n = rows * cols;
-  const std::string flat = fmt::format("f32 [{}]", n),
-                    matrix = fmt::format("f32 [{}, {}]", rows, cols);
+namespace {
+
+void add_f32_states(Cases& cases, int64_t times) {
   add_flat<float>(cases, times, "adamw_update", 4, 3,
                   [](Cuda c, CaseMemory& m, float, int64_t count) {
                     const float* g = m.zeros<float>(count);
@@ -18,12 +14,15 @@ void add_optimizer_cases(Cases& cases, int64_t times) {
                           *second = m.zeros<float>(count);
                     adamw_update(c, p, g, first, second, count, {1e-3, 0.9, 0.999, 1e-8, 0.01, 1});
                   });
-  add_flat<float>(cases, times, "sgd_update", 3, 2,
-                  [](Cuda c, CaseMemory& m, float, int64_t count) {
-                    const float* g = m.zeros<float>(count);
-                    float *p = m.zeros<float>(count), *state = m.zeros<float>(count);
-                    sgd_update(c, p, g, state, count, 1e-3, 0.9, 0.01, false);
-                  });
+  for (const bool momentum : {true, false})
+    add_flat<float>(
+        cases, times, "sgd_update", momentum ? 3 : 2, momentum ? 2 : 1,
+        [momentum](Cuda c, CaseMemory& m, float, int64_t count) {
+          const float* g = m.zeros<float>(count);
+          float *p = m.zeros<float>(count), *state = momentum ? m.zeros<float>(count) : nullptr;
+          sgd_update(c, p, g, state, count, 1e-3, 0.9, 0.01, false);
+        },
+        momentum ? "" : ", no momentum");
   add_flat<float>(cases, times, "lion_update", 3, 2,
                   [](Cuda c, CaseMemory& m, float, int64_t count) {
                     const float* g = m.zeros<float>(count);
@@ -42,6 +41,11 @@ void add_optimizer_cases(Cases& cases, int64_t times) {
                                                    {m.zeros<float>(count / 2), count / 2}};
                     gradients_scale(c, two, 2, 0.5f);
                   });
+}
+
+void add_8bit_states(Cases& cases, int64_t times) {
+  const int64_t n = times << 17;
+  const std::string flat = fmt::format("f32 [{}]", n);
   const auto state = [=](CaseMemory& m, bool is_signed) {
     return State8{m.zeros<uint8_t>(n), m.zeros<float>(n / kStateBlock), &dynamic_steps(is_signed)};
   };
@@ -56,6 +60,13 @@ void add_optimizer_cases(Cases& cases, int64_t times) {
                      const float* g = m.zeros<float>(n);
                      lion8bit_update(c, p, g, state(m, true), n, 1e-3, 0.9, 0.99, 0.01);
                    }});
+}
+
+void add_adafactor(Cases& cases, int64_t times) {
+  constexpr int64_t cols = 512;
+  const int64_t rows = 256 * times, n = rows * cols;
+  const std::string flat = fmt::format("f32 [{}]", n),
+                    matrix = fmt::format("f32 [{}, {}]", rows, cols);
   cases.push_back(
       {"adafactor_means", matrix, n * 4 + (rows + cols) * 8, [=](Cuda c, CaseMemory& m) {
          const float* g = m.zeros<float>(n);
@@ -74,6 +85,14 @@ void add_optimizer_cases(Cases& cases, int64_t times) {
                      const double* u = m.zeros<double>(n);
                      adafactor_apply(c, m.zeros<float>(n), u, n, 0.99, 0.01);
                    }});
+}
+
+}  // namespace
+
+void add_optimizers_cases(Cases& cases, int64_t times) {
+  add_f32_states(cases, times);
+  add_8bit_states(cases, times);
+  add_adafactor(cases, times);
 }
 
 }  // namespace lk

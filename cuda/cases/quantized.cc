@@ -1,4 +1,3 @@
-// Weights in 4 and 8 bits.
 #include "cuda/cases/families.h"
 #include "engine/kernels/blockwise.h"
 #include "engine/kernels/gemm_4bit.h"
@@ -24,17 +23,6 @@ void add_dequantize(Cases& cases, int64_t times) {
          const float* absmax = m.zeros<float>(n / block);
          dequantize_8bit(c, m.zeros<T>(n), codes, absmax, 0, n, block, int8_steps().values.data());
        }});
-}
-
-void add_restore_factors(Cases& cases, int64_t times) {
-  const int64_t n = times << 17;
-  cases.push_back({"restore_factors", fmt::format("f32 [{}], blocks of {}", n, kNestedBlock),
-                   n * 5 + n / kNestedBlock * 4, [=](Cuda c, CaseMemory& m) {
-                     const uint8_t* codes = m.zeros<uint8_t>(n);
-                     const float* nested = m.zeros<float>(n / kNestedBlock);
-                     restore_factors(c, m.zeros<float>(n), codes, nested, n, kNestedBlock,
-                                     dynamic_map(true).data(), 0.5f);
-                   }});
 }
 
 // W [out, 4096] in 4-bit blocks of 64.
@@ -106,7 +94,14 @@ void add_gemm_4bit(Cases& cases, int64_t times) {
 void add_quantized_cases(Cases& cases, int64_t times) {
   add_dequantize<float>(cases, times);
   add_dequantize<bf16>(cases, times);
-  add_restore_factors(cases, times);
+  const int64_t count = times << 17;
+  cases.push_back({"restore_factors", fmt::format("f32 [{}], blocks of 256", count),
+                   count + count / kNestedBlock * 4 + count * 4, [=](Cuda c, CaseMemory& m) {
+                     const uint8_t* codes = m.zeros<uint8_t>(count);
+                     const float* nested = m.zeros<float>(count / kNestedBlock);
+                     restore_factors(c, m.zeros<float>(count), codes, nested, count, kNestedBlock,
+                                     dynamic_map(true).data(), 0.5f);
+                   }});
   add_matvec_4bit<float>(cases, times);
   add_matvec_4bit<bf16>(cases, times);
   add_gemm_4bit(cases, times);

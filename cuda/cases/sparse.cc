@@ -1,15 +1,11 @@
-// What adapters need beside the models' own ops.
 #include "cuda/cases/families.h"
-#include "engine/kernels/low_rank_norm.h"
 #include "engine/kernels/sparse_linear.h"
 
 namespace lk {
 namespace {
 
-int64_t same(int64_t i) { return i; }
-
 template <class T>
-void add_of(Cases& cases, int64_t times) {
+void add_sparse(Cases& cases, int64_t times) {
   const std::string dtype{name_of(dtype_of<T>)};
   constexpr int64_t width = 512;
   // Two values in each row of W [512, 512], as SHiRA of rank 1 has.
@@ -39,17 +35,8 @@ void add_of(Cases& cases, int64_t times) {
 }  // namespace
 
 void add_sparse_cases(Cases& cases, int64_t times) {
-  add_of<float>(cases, times);
-  add_of<bf16>(cases, times);
-  constexpr int64_t r = 8;
-  const int64_t out = 4096 * times;
-  cases.push_back({"low_rank_norm", fmt::format("f32 [{}], rank 8", out), out * (8 + 4 + 3 * r * 4),
-                   [=](Cuda c, CaseMemory& m) {
-                     const double* squares = m.zeros<double>(out);
-                     const float *b = m.zeros<float>(out * r), *wa = m.zeros<float>(out * r),
-                                 *baa = m.zeros<float>(out * r);
-                     low_rank_norm(c, m.zeros<float>(out), squares, b, wa, baa, out, r, 1.0, true);
-                   }});
+  add_sparse<float>(cases, times);
+  add_sparse<bf16>(cases, times);
 }
 
 }  // namespace lk

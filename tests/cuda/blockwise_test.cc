@@ -38,27 +38,36 @@ TEST_CASE("cuda dequantize_4bit equals the CPU's to the bit") {
 }
 
 TEST_CASE("cuda dequantize_8bit and restore_factors equal the CPU's to the bit") {
+  const float* values = int8_steps().values.data();
   for (const auto& [begin, n] : {std::pair<int64_t, int64_t>{0, 1},
                                  {0, 31},
                                  {0, 33},
-                                 {0, 1023},
                                  {64, 1023},
-                                 {7, 300},
+                                 {3, 300},
+                                 {72, 1000},
                                  {0, 50257}}) {
-    const Coded c(begin + n, 64), nested(n, 256);
-    const float* values = int8_steps().values.data();
+    const Coded c(begin + n, 64);
     compare_with_cpu("int8", 0, 0, [&, from = begin, count = n](auto isa, auto t, Operands& o) {
       auto* y = o.out(t, count);
       const auto* absmax = o.in(c.absmax) + from / 64;
       dequantize_8bit(isa, y, o.in(c.codes), absmax, from, count, 64, values);
     });
-    compare_with_cpu<float>("factors", 0, [&, count = n](auto isa, auto t, Operands& o) {
-      auto* factors = o.out(t, count);
-      restore_factors(isa, factors, o.in(nested.codes), o.in(nested.absmax), count, 256,
+  }
+  // Blocks that packs would cross.
+  const Coded odd(1023, 6);
+  compare_with_cpu("int8, blocks of six", 0, 0, [&](auto isa, auto t, Operands& o) {
+    dequantize_8bit(isa, o.out(t, 1023), o.in(odd.codes), o.in(odd.absmax), 0, 1023, 6, values);
+  });
+  for (const int64_t n : {1, 31, 33, 1023, 50257}) {
+    const Coded nested(n, 256);
+    compare_with_cpu<float>("factors", 0, [&](auto isa, auto t, Operands& o) {
+      auto* factors = o.out(t, n);
+      restore_factors(isa, factors, o.in(nested.codes), o.in(nested.absmax), n, 256,
                       dynamic_map(true).data(), 0.37f);
     });
   }
-  for (const char* op : {"dequantize_8bit", "restore_factors"}) check_figures(op, {});
+  check_figures("dequantize_8bit", {});
+  check_figures("restore_factors", {});
 }
 
 }  // namespace

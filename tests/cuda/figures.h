@@ -1,6 +1,8 @@
 // Holds a kernel to what the profiler should say of it.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <string>
 
 namespace lk::test {
@@ -11,7 +13,10 @@ struct Expected {
   int64_t bank_conflicts = 0;
   double active_lanes = 0.85;  // of 32, at least
 };
-// Of every case of the op in cuda/cases/; fails when there is none.
+// Of every case of the op in cuda/cases; fails when there is none.
 void check_figures(const std::string& op, const Expected& expected);
+// The same with what is expected of each shape.
+void check_figures_by_shape(const std::string& op,
+                            const std::function<Expected(const std::string& shape)>& expected);
 
 }  // namespace lk::test

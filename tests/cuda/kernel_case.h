@@ -1,5 +1,6 @@
-// One test body, run with the CPU's kernel and with the CUDA kernel: what both write must agree,
-// and each run of the CUDA kernel must write the same bits. tests/cuda/watch.h: on what it runs.
+// One test body, run with the CPU's kernel, of the same dtype or of f64, and with the CUDA kernel:
+// what both write must agree, and each run of the CUDA kernel must write the same bits.
+// tests/cuda/watch.h: on what it runs.
 #pragma once
 
 #include <cmath>
@@ -21,6 +22,8 @@ namespace lk::test {
 class Operands {
  public:
   explicit Operands(bool device) : device_(device) {}
+  // Random numbers are those that `rounded` has, whatever the operand's type.
+  Operands(bool device, DType rounded) : device_(device), rounded_(rounded) {}
   // [count] uniform in [low, high); the kernel only reads it.
   template <class T>
   const T* in(T, int64_t count, double low = -1, double high = 1) {
@@ -57,8 +60,12 @@ class Operands {
   std::vector<T> random(int64_t count, double low, double high) {
     Random r(17, ++operands_);
     std::vector<T> values;
-    for (int64_t i = 0; i < count; ++i)
-      values.push_back(T(static_cast<acc_t<T>>(low + (high - low) * r.uniform())));
+    for (int64_t i = 0; i < count; ++i) {
+      double value = low + (high - low) * r.uniform();
+      if (rounded_ != DType::f64) value = static_cast<double>(static_cast<float>(value));
+      if (rounded_ == DType::bf16) value = static_cast<double>(bf16(static_cast<float>(value)));
+      values.push_back(T(static_cast<acc_t<T>>(value)));
+    }
     return values;
   }
   template <class T>
@@ -87,6 +94,7 @@ class Operands {
   }
 
   bool device_;
+  DType rounded_ = DType::f64;
   uint64_t operands_ = 0;
   std::vector<std::shared_ptr<void>> owned_;
   std::vector<std::function<std::vector<double>()>> outputs_;
@@ -112,18 +120,19 @@ inline void check_close(const std::vector<std::vector<double>>& got,
   }
 }
 
-// body(isa, T{}, operands) calls the kernel; isa picks the side. T: float or bf16.
-template <class T, class F>
-void compare_with_cpu(const std::string& what, double tolerance, F body) {
+// body(isa, R{}, operands) calls the kernel on the CPU, body(Cuda{}, T{}, operands) on the device;
+// T: float or bf16. rounded: of random operands.
+template <class R, class T, class F>
+void compare_sides(const std::string& what, double tolerance, DType rounded, F body) {
   CAPTURE(what);
   CAPTURE(name_of(dtype_of<T>));
-  Operands cpu(false);
-  on_float(DType::f32, [&](auto isa, auto) { body(isa, T{}, cpu); });
+  Operands cpu(false, rounded);
+  on_float(DType::f32, [&](auto isa, auto) { body(isa, R{}, cpu); });
   const auto want = cpu.results();
   std::vector<std::vector<double>> first;
   for (uint64_t seed = 1; seed <= run_count(); ++seed) {
     const Watch watch(seed);
-    Operands device(true);
+    Operands device(true, rounded);
     body(Cuda{}, T{}, device);
     CHECK(watch.faults() == "");
     const auto got = device.results();
@@ -136,11 +145,27 @@ void compare_with_cpu(const std::string& what, double tolerance, F body) {
   }
 }
 
+// With the CPU's kernel of the same dtype.
+template <class T, class F>
+void compare_with_cpu(const std::string& what, double tolerance, F body) {
+  compare_sides<T, T>(what, tolerance, DType::f64, body);
+}
 // In f32 and in bf16.
 template <class F>
 void compare_with_cpu(const std::string& what, double f32, double bf16_tolerance, F body) {
   compare_with_cpu<float>(what, f32, body);
   compare_with_cpu<bf16>(what, bf16_tolerance, body);
+}
+
+// With the CPU's kernel in f64, on the same numbers.
+template <class T, class F>
+void compare_with_f64(const std::string& what, double tolerance, F body) {
+  compare_sides<double, T>(what, tolerance, dtype_of<T>, body);
+}
+template <class F>
+void compare_with_f64(const std::string& what, double f32, double bf16_tolerance, F body) {
+  compare_with_f64<float>(what, f32, body);
+  compare_with_f64<bf16>(what, bf16_tolerance, body);
 }
 
 }  // namespace lk::test

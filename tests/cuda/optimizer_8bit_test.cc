@@ -58,6 +58,20 @@ TEST_CASE("cuda lion8bit equals the CPU's, a block of zeros too") {
     }
 }
 
+TEST_CASE("cuda 8-bit optimizers: parameters that begin between two packs") {
+  const int64_t n = 1023;
+  const States m(n, true, 3), v(n, false, 11);
+  compare_with_cpu<float>("adamw8bit", 1e-6, [&](auto isa, auto t, Operands& o) {
+    float* p = o.in_out(t, n + 1);
+    adamw8bit_update(isa, p + 1, o.in(t, n), m.on(o, false), v.on(o, false), n,
+                     {1e-2, 0.9, 0.99, 1e-8, 0.1, 3});
+  });
+  compare_with_cpu<float>("lion8bit", 1e-6, [&](auto isa, auto t, Operands& o) {
+    float* p = o.in_out(t, n);
+    lion8bit_update(isa, p, o.in(t, n + 1) + 1, m.on(o, false), n, 1e-2, 0.9, 0.99, 0.1);
+  });
+}
+
 TEST_CASE("cuda optimizers with 8-bit states, and Adafactor, step as the CPU's do") {
   for (const char* name : {"adamw8bit", "lion8bit", "adafactor"}) {
     CAPTURE(name);
