@@ -252,7 +252,7 @@ $(BUILD)/obj/%.o: %.cu
 	$(CXX) $(CPPFLAGS) $(OBSERVE) -x c++ -c $< -o $@
 
 # Small vectors keep their accesses whole.
-$(BUILD)/obj/tests/cuda/emulator/narrow.o: OBSERVE += -fno-tree-sra
+$(addprefix $(BUILD)/obj/tests/cuda/emulator/,narrow.o vectors.o): OBSERVE += -fno-tree-sra
 
 $(GPU_BUILD)/%.gpu.o: %.cu
 	@mkdir -p $(@D)
