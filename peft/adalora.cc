@@ -129,6 +129,9 @@ class AdaLora : public LinearMethod {
     budget_.allocate(step, step == last);
   }
   void finish_training() override {
+    // With tfinal 0 no update comes after the schedule's end, and pruned λ may have moved since the
+    // last allocation.
+    if (budget_.t_final == 0) budget_.allocate(budget_.total, true);
     nlohmann::json pattern = nlohmann::json::object();
     for (size_t i = 0; i < parts_.size(); ++i)
       pattern[sites_[i].linear->name() + ".lora_E"] = parts_[i]->drop_zeros();

@@ -101,6 +101,30 @@ TEST_CASE("adalora: training ends at the target budget, and what is saved comput
   CHECK(total == static_cast<int64_t>(ranks.size()));
 }
 
+// The last update, number 19, is no multiple of 7: λ that were pruned at 14 have grown again.
+TEST_CASE("adalora: with tfinal 0 the budget is met whatever deltaT is") {
+  const auto model = test::tiny_model("llama", DType::f32);
+  const auto method = test::method_of("adalora", R"({"init_r": 4, "target_r": 1, "deltaT": 7})");
+  method->attach(*model, 1);
+  const auto optimizer =
+      make_optimizer({}, parameter_groups(select_parameters(*model, *method), *method, 0.0));
+  const auto batch = test::pack(test::random_documents({6, 4}, 3));
+  method->start_training(20);
+  for (int64_t step = 0; step < 20; ++step) {
+    backward(test::loss_of(*model, batch));
+    optimizer->step(1e-2);
+    method->after_update(step);
+    optimizer->zero_grad();
+  }
+  method->finish_training();
+  int64_t matrices = 0, total = 0;
+  method->visit([&](Parameter& p) {
+    if (p.name.ends_with("lora_E")) ++matrices, total += p.shape[0];
+  });
+  CHECK(matrices > 0);
+  CHECK(total == matrices);
+}
+
 // With the orthogonality term at 0, P and Q have orthonormal columns and rows, so that |λ| are the
 // singular values of P Λ Q (LAPACK's).
 TEST_CASE("adalora: λ becomes the singular values as the orthogonality term goes to 0") {
