@@ -45,7 +45,12 @@ class HubMethod : public InsertedMethod {
     json file = settings_.json()["adapterhub"];
     const bool named = file.contains("name") && file["name"].is_string();
     const HubNames names(model, named ? file["name"].get<std::string>() : "lorikeet");
-    if (!model.info().causal) file["config"].erase("parallel_input");  // one and the same there
+    if (!model.info().causal) {  // one and the same there
+      file["config"].erase("parallel_input");
+      if (file["config"].contains("configs"))
+        for (json& part : file["config"]["configs"])
+          if (part.is_object()) part.erase("parallel_input");
+    }
     settings_.set("adapterhub", file);
     for (const auto& part : parts_) part->attach(model, names, seed++);
     match_precision(model);

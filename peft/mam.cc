@@ -21,7 +21,9 @@ MethodInfo mam_info() {
           {{"prefix-length", "prefix_length", "30", "virtual tokens"},
            {"prefix-bottleneck", "bottleneck_size", "800", "width of the prefix's MLP"},
            {"reduction-factor", "reduction_factor", "2", "hidden size over the adapter's width"},
-           {"adapter-scaling", "scaling", "4.0", "s: a number, learned, or channel"}},
+           {"adapter-scaling", "scaling", "4.0", "s: a number, learned, or channel"},
+           {"parallel-input", "parallel_input", "\"sublayer\"",
+            "in pre-norm blocks: what the FFN reads (sublayer) or the stream (residual)"}},
           [](const Settings& s) {
             using nlohmann::json;
             const json prefix =
@@ -32,6 +34,7 @@ MethodInfo mam_info() {
                                 {"original_ln_before", false},
                                 {"init_weights", "mam_adapter"},
                                 {"scaling", s.json()["scaling"]},
+                                {"parallel_input", s.text("parallel_input")},
                                 {"reduction_factor", s.number("reduction_factor", 1e-6, 1e6)}});
             return make_hub_method(
                 s, {{"architecture", "union"}, {"configs", json::array({prefix, adapter})}});

@@ -31,6 +31,8 @@ const std::vector<VariantValue>& variant_values() {
       {"prefix", "num_virtual_tokens", "10", "20", "30", ""},
       {"prefix", "prefix_projection", "true", "false", "true", "the MLP"},
       {"prefix", "encoder_hidden_size", "512", "512", "512", ""},
+      {"prefix", "prefix_positions", "\"shift\"", "\"shift\"", "\"keep\"",
+       "where a text's positions begin: behind the prefix, or at 0"},
       {"prompt", "num_virtual_tokens", "100", "20", "10", ""},
       {"prompt", "prompt_tuning_init", "\"SAMPLE_VOCAB\"", "\"RANDOM\"", "\"RANDOM\"", ""},
       {"prompt", "prompt_random_init", "\"uniform_positive\"", "\"normal\"", "\"uniform\"",
@@ -43,6 +45,8 @@ const std::vector<VariantValue>& variant_values() {
       {"houlsby", "init_weights", "\"houlsby\"", "", "\"bert\"",
        "N(0, init_std) cut at two of it; N(0, 0.02)"},
       {"houlsby", "train_norms", "true", "", "false", "the norms of the base"},
+      {"mam", "parallel_input", "\"sublayer\"", "", "\"residual\"",
+       "in pre-norm blocks: after the norm, or before it"},
       {"parallel", "parallel_input", "\"sublayer\"", "", "\"residual\"",
        "in pre-norm blocks: after the norm, or before it"},
   };
