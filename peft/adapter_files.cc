@@ -117,8 +117,22 @@ std::vector<std::unique_ptr<Method>> load_below(const Settings& settings, Model&
   return out;
 }
 
+// AdapterHub's files say what their base was.
+void require_same_base(const json& hub, const ModelInfo& info, const std::string& source) {
+  const auto same = [&](const char* key, const json& here) {
+    const json there = hub.value(key, json());
+    require(there.is_null() || there == here,
+            "{}: the adapter was made for a base whose {} is {}; this model's is {}", source, key,
+            there.dump(), here.dump());
+  };
+  same("model_type", info.model_type);
+  same("hidden_size", info.hidden_size);
+}
+
 std::unique_ptr<Method> load(const std::filesystem::path& folder, const AdapterConfig& config,
                              Model& model, int depth) {
+  if (config.settings.has("adapterhub"))
+    require_same_base(config.settings.json()["adapterhub"], model.info(), config.settings.source());
   auto below = load_below(config.settings, model, depth);
   auto method = config.info->make(config.settings);
   method->attach(model, 0);
@@ -231,7 +245,15 @@ std::vector<std::unique_ptr<Method>> load_below(const Settings& settings, Model&
 
 std::unique_ptr<Method> load_adapter(const std::filesystem::path& folder,
                                      const AdapterConfig& config, Model& model) {
-  return load(folder, config, model, 0);
+  try {
+    return load(folder, config, model, 0);
+  } catch (const Error& e) {  // an adapter that does not fit is most often one for another base
+    const ModelInfo& info = model.info();
+    fail("{}\n{} was made for {}; the model here is a {} of {} layers, hidden size {}, {} heads",
+         e.what(), folder.string(),
+         config.base.empty() ? "a base that it does not name" : "'" + config.base + "'",
+         info.architecture, info.layers, info.hidden_size, info.heads);
+  }
 }
 
 }  // namespace lk

@@ -59,6 +59,17 @@ TEST_CASE("adapters: a peft_type that is not known is named with its file and th
   CHECK(said.find("LORA") != std::string::npos);
 }
 
+TEST_CASE("adapters: AdapterHub's file of another base says what differs") {
+  const auto said = [](const std::string& fields) {
+    return message(R"({"config": {"architecture": "lora"}, )" + fields + "}");
+  };
+  CHECK(said(R"("model_type": "bert")")
+            .find("whose model_type is \"bert\"; this model's is \"gpt2\"") != std::string::npos);
+  CHECK(said(R"("model_type": "gpt2", "hidden_size": 768)").find("hidden_size is 768") !=
+        std::string::npos);
+  CHECK(said(R"("model_type": "gpt2")").find("model_type is") == std::string::npos);
+}
+
 TEST_CASE("adapters: numbers beyond every size, and values of other types") {
   CHECK(message(lora(R"("rank_pattern": {"c_attn": 1e300})")).find("the rank 1e+300") !=
         std::string::npos);

@@ -73,6 +73,7 @@ TEST_CASE("tools: an adapter of another base is refused") {
   CAPTURE(o.text);
   CHECK(o.code == 1);
   CHECK(o.says("error: "));
+  CHECK(o.says("out/adapter was made for '" + at(dir, "model") + "'; the model here is a Bert"));
 
   test::make_llama_folder(dir, "wider");
   std::string config = test::read_file(dir / "wider" / "config.json");
