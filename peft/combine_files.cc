@@ -50,7 +50,8 @@ void check_plain(const Settings& s, const json& config) {
 LoraFile read(const std::filesystem::path& folder) {
   const AdapterConfig config = read_adapter_config(folder);
   const std::filesystem::path file = folder / "adapter_model.safetensors";
-  require(config.info->peft_type == "LORA", "{}: is a {} adapter; only LoRA can be combined",
+  require(config.info->peft_type == "LORA",
+          "{}: only LoRA adapters can be combined; this one's method is {}",
           config.settings.source(), config.info->name);
   LoraFile out;
   out.config = read_json(folder / "adapter_config.json");

@@ -63,6 +63,10 @@ class HubLora : public LinearAdapter {
         active_(std::count(parts_.begin(), parts_.end(), true)),
         width_(linear.out_features() / static_cast<int64_t>(parts_.size())),
         model_(model) {
+    const int64_t most = std::min(width_, linear.in_features());
+    require(o.scale || o.r <= most,
+            "LoRA's r is {}, above the rank of '{}', whose matrices are [{}, {}]: expected 1..{}",
+            o.r, linear.name(), width_, linear.in_features(), most);
     if (!o.scale) a_ = Parameter(module + "lora_A", {o.r * active_, linear.in_features()});
     b_ = Parameter(module + "lora_B", {width_ * active_, o.r});
     if (o.gated) gate_ = Gate(module + "gate.", linear.in_features(), active_);

@@ -11,7 +11,7 @@
 //   the authors' code; sampled from all tokens with repetition (HF PEFT) or from the first 5000
 //   without (the authors: prompt_vocab_limit).
 // The authors train with Adafactor at a constant rate of 0.3: --optimizer adafactor --lr 0.3
-// --schedule constant.
+// --lr-scheduler constant.
 #include "peft/prompt.h"
 
 #include <nlohmann/json.hpp>

@@ -10,11 +10,32 @@
 // then each new token. Trained in each block: prefix, adapter, LoRA and 4 (d + 1).
 #include "peft/unipelt.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "peft/hub_method.h"
 
 namespace lk {
+
+namespace {
+
+// "prefix,adapter,lora", or some of them.
+std::vector<std::string> parts_of(const Settings& s) {
+  const std::string text = s.text("parts");
+  std::vector<std::string> parts;
+  std::istringstream in(text);
+  for (std::string part; std::getline(in, part, ',');) {
+    require(part == "prefix" || part == "adapter" || part == "lora",
+            "{}: parts is '{}'; expected some of prefix, adapter, lora, between commas", s.source(),
+            text);
+    parts.push_back(part);
+  }
+  require(!parts.empty(), "{}: parts is empty; expected some of prefix, adapter, lora", s.source());
+  return parts;
+}
+
+}  // namespace
 
 MethodInfo unipelt_info() {
   return {
@@ -30,21 +51,22 @@ MethodInfo unipelt_info() {
        {"parts", "parts", "\"prefix,adapter,lora\"", "which of the three take part"}},
       [](const Settings& s) {
         using nlohmann::json;
-        const std::string parts = s.text("parts");
+        const std::vector<std::string> parts = parts_of(s);
+        const auto has = [&](const char* part) {
+          return std::find(parts.begin(), parts.end(), part) != parts.end();
+        };
         json configs = json::array();
-        if (parts.find("prefix") != std::string::npos)
+        if (has("prefix"))
           configs.push_back(
               hub_prefix({{"prefix_length", s.integer("prefix_length", 1, 1 << 20)},
                           {"bottleneck_size", s.integer("bottleneck_size", 1, 1 << 20)},
                           {"use_gating", true}}));
-        if (parts.find("adapter") != std::string::npos)
+        if (has("adapter"))
           configs.push_back(
               hub_bottleneck({{"reduction_factor", s.number("reduction_factor", 1e-6, 1e6)},
                               {"use_gating", true}}));
-        if (parts.find("lora") != std::string::npos)
+        if (has("lora"))
           configs.push_back(hub_lora({{"r", s.integer("r", 1, 1 << 16)}, {"use_gating", true}}));
-        require(!configs.empty(), "{}: parts is '{}'; expected some of prefix, adapter, lora",
-                s.source(), parts);
         return make_hub_method(s, {{"architecture", "union"}, {"configs", configs}});
       }};
 }

@@ -68,6 +68,17 @@ Config config_of(const OpenModel& open) {
   return Config::parse(json.dump(), open.config.file());
 }
 
+// An error that does not name the adapter's files gets its folder.
+void merge_named(OpenModel& open) {
+  try {
+    merge_stack(*open.model, *open.method);
+  } catch (const Error& e) {
+    const std::string what = e.what();
+    if (what.find(open.adapter) != std::string::npos) throw;
+    fail("{}: {}", open.adapter, what);
+  }
+}
+
 // Writes the merged model in few bits, and what that loses.
 void save_quantized(OpenModel& open, const QuantOptions& quant, const std::string& output,
                     DType dtype) {
@@ -138,7 +149,7 @@ int main(int argc, char** argv) {
     const bool restored = quantized_numel(*open.model) > 0;
     const Tensor before = restored || in_few_bits ? answers(*open.model) : Tensor();
     if (restored) dequantize_linears(*open.model, DType::f32);
-    merge_stack(*open.model, *open.method);
+    merge_named(open);
     if (in_few_bits)
       save_quantized(open, quant, output, dtype);
     else

@@ -249,8 +249,9 @@ Scores generate_texts(OpenModel& open, const PromptTemplate& text, const Items& 
 
 Scores score_in_context(OpenModel& open, const std::filesystem::path& data,
                         const InContextOptions& o, const ScoreOptions& options, size_t* records) {
-  require(open.model->info().causal && open.labels.empty(),
-          "{}: in-context learning needs a language model that continues text",
+  require(open.model->info().causal && !open.model->info().encoder_decoder() && open.labels.empty(),
+          "{}: in-context learning (--shots) needs a language model that continues text; without "
+          "--shots the model is scored on the data as it is",
           open.model->info().architecture);
   const bool classes = data_kind(data) == DataKind::class_tsv;
   require(o.shots == 0 || !o.pool.empty(), "--shots {} needs --shots-from FILE", o.shots);

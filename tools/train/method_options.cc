@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/error.h"
+#include "peft/nearest.h"
 #include "peft/variants.h"
 
 namespace lk {
@@ -66,11 +67,13 @@ Settings method_settings(const MethodInfo& info, const std::string& variant,
     if (found == given.end() || found->second.empty()) continue;
     values[option.key] = option_value(option, found->second);
   }
-  for (const auto& option : given)
-    require(option.second.empty() ||
-                std::any_of(info.options.begin(), info.options.end(),
-                            [&](const MethodOption& o) { return o.flag == option.first; }),
-            "--{} is no option of the method '{}'", option.first, info.name);
+  std::vector<std::string> flags;
+  for (const MethodOption& o : info.options)
+    if (!o.flag.empty()) flags.push_back("--" + o.flag);
+  for (const auto& [flag, value] : given)
+    require(value.empty() || std::find(flags.begin(), flags.end(), "--" + flag) != flags.end(),
+            "--{} is no option of the method '{}'; it has {}", flag, info.name,
+            flags.empty() ? "none" : nearest("--" + flag, flags, 0));
   return Settings(values, "the command line");
 }
 

@@ -20,9 +20,17 @@ TEST_CASE(
     CHECK(given("all-linear").text("target_modules") == "all-linear");
   }
   CHECK(method_settings(find_method("qlora"), "", {}).text("target_modules") == "all-linear");
-  CHECK(test::error_of([] {
-          method_settings(find_method("bitfit"), "", {{"rank", "8"}});
-        }) == "--rank is no option of the method 'bitfit'");
+  const MethodInfo& unipelt = find_method("unipelt");
+  CHECK(unipelt.make(method_settings(unipelt, "", {{"parts", "lora,prefix"}})) != nullptr);
+  CHECK(test::error_of([&] {
+          unipelt.make(method_settings(unipelt, "", {{"parts", "adapters,lora"}}));
+        }).find("expected some of prefix, adapter, lora") != std::string::npos);
+  const auto refused = [](const char* method, const char* flag) {
+    return test::error_of([&] { method_settings(find_method(method), "", {{flag, "8"}}); });
+  };
+  CHECK(refused("bitfit", "rank").find("--rank is no option of the method 'bitfit'; it has --") ==
+        0);
+  CHECK(refused("prompt", "virtual-token").find("it has --virtual-tokens") != std::string::npos);
 }
 
 }  // namespace
