@@ -12,9 +12,8 @@ namespace lk {
 void example_too_long(const std::filesystem::path& file, int64_t line, int64_t length,
                       int64_t limit) {
   fail(
-      "{}:{}: the example has {} tokens, more than the {} allowed; shorten it, raise --max-length "
-      "up to the model's context, or pass "
-      "--truncate",
+      "{}:{}: the example has {} tokens, more than the {} allowed; shorten it, pass --truncate, or "
+      "raise --max-length, up to the model's context without an adapter's virtual tokens",
       file.string(), line, length, limit);
 }
 

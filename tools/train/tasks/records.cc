@@ -19,6 +19,9 @@ std::vector<std::string> words_of(const std::vector<std::string>& labels,
   for (const std::string& label : labels) {
     const auto word = verbalizer.find(label);
     require(word != verbalizer.end(), "the verbalizer has no word for the label '{}'", label);
+    const auto twin = std::find(words.begin(), words.end(), word->second);
+    require(twin == words.end(), "the labels '{}' and '{}' have one word, '{}'",
+            labels[static_cast<size_t>(twin - words.begin())], label, word->second);
     words.push_back(word->second);
   }
   return words;
