@@ -292,7 +292,7 @@ TEST_CASE(
                                                            at + "model --output " + at + "out";
   const auto line = test::run(dir, most + " --method lora --train " + at + "t.jsonl --rnak=8");
   CHECK(line.code == 2);
-  CHECK(line.says("the command line: 'rnak' is not an option; the nearest are: rank"));
+  CHECK(line.says("the command line: '--rnak' is not an option; the nearest are: --rank"));
   test::write_file(dir.path() / "run.toml", "method = \"lora\"\nlearning-rat = 3\n");
   const auto file = test::run(dir, most + " --config " + at + "run.toml");
   CHECK(file.code == 2);

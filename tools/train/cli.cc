@@ -13,18 +13,16 @@ namespace lk {
 
 namespace {
 
-// The app's options that a misspelt one may have meant, without their dashes.
-std::string options_near(const CLI::App& app, const std::string& wanted) {
+// What the command line or a --config file has that is no option, with the options that it may have
+// meant. dashes: "--" where they are written so.
+int refuse_unknown(const CLI::App& app, const std::string& where, const std::string& dashes,
+                   const std::string& key) {
   std::vector<std::string> known;
   for (const CLI::Option* option : app.get_options())
-    if (const auto& names = option->get_lnames(); !names.empty()) known.push_back(names.front());
-  return nearest(wanted, known, 3);
-}
-
-// What the command line or a --config file has that is no option.
-int refuse_unknown(const CLI::App& app, const std::string& where, const std::string& key) {
-  fmt::print(stderr, "{}: '{}' is not an option; the nearest are: {} (--help lists all)\n", where,
-             key, options_near(app, key));
+    if (const auto& names = option->get_lnames(); !names.empty())
+      known.push_back(dashes + names.front());
+  fmt::print(stderr, "{}: '{}{}' is not an option; the nearest are: {} (--help lists all)\n", where,
+             dashes, key, nearest(dashes + key, known, 3));
   return 2;
 }
 
@@ -36,13 +34,13 @@ int run_tool(CLI::App& app, int argc, char** argv, const std::function<void()>& 
   } catch (const CLI::ExtrasError& e) {
     for (const std::string& extra : app.remaining())
       if (extra.rfind("--", 0) == 0)
-        return refuse_unknown(app, "the command line", extra.substr(2, extra.find('=') - 2));
+        return refuse_unknown(app, "the command line", "--", extra.substr(2, extra.find('=') - 2));
     app.exit(e);
     return 2;
   } catch (const CLI::ConfigError& e) {
     // "INI was not able to parse KEY"
     const std::string what = e.what();
-    return refuse_unknown(app, app["--config"]->as<std::string>(),
+    return refuse_unknown(app, app["--config"]->as<std::string>(), "",
                           what.substr(what.rfind(' ') + 1));
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : 2;
