@@ -169,7 +169,7 @@ TEST_CASE("adapter_config.json: an unknown key is named with the nearest known")
   CHECK(message.find("'lora_alfa' is 3") != std::string::npos);
   CHECK(message.find("nearest keys: lora_alpha") != std::string::npos);
   test::write_file(dir / "adapter_config.json", R"({"peft_type": "LORE"})");
-  CHECK(test::error_of([&] { read_adapter_config(dir.path()); }).find("nearest first: ") !=
+  CHECK(test::error_of([&] { read_adapter_config(dir.path()); }).find("the nearest are ") !=
         std::string::npos);
 }
 
