@@ -1,4 +1,5 @@
-// Every method on a base in 4 bits: its loss and its gradients are those on the same base held dense.
+// Every method on a base in 4 bits: its loss and its gradients are those on the same base held
+// dense.
 #include <doctest/doctest.h>
 
 #include "quant/quantizer.h"
